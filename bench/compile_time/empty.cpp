@@ -1,0 +1,2 @@
+// Nothing: what starting the compiler costs.
+int main() {}

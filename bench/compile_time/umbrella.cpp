@@ -1,0 +1,4 @@
+// The whole library's headers, nothing of them used.
+#include <tessera/tessera.hpp>
+
+int main() {}

@@ -1,0 +1,40 @@
+# cmake -P cmake/bench.cmake: installs what is missing, builds the benchmarks into build/ and runs them all; the figures
+# also land in build/bench/*.json. Besides the options of setup.cmake:
+#
+#   -DPEERS=OFF   don't install the large peers (OpenBLAS, oneDNN, PyTorch); what needs them is left out
+#   -DONLY=REGEX  only these folders of bench/, and no comparison with PyTorch
+#   -DMIN_TIME=S  seconds spent on one figure (0.2)
+include(${CMAKE_CURRENT_LIST_DIR}/setup.cmake)
+if(NOT DEFINED PEERS)
+  set(PEERS ON)
+endif()
+if(NOT MIN_TIME)
+  set(MIN_TIME 0.2)
+endif()
+
+set(peers)
+if(PEERS)
+  set(peers libopenblas-dev libdnnl-dev python3-torch python3-numpy)
+endif()
+require_packages(${build_packages} libbenchmark-dev libeigen3-dev libxtensor-dev libxsimd-dev ${peers})
+configure(-DTESSERA_BUILD_TESTS=OFF)
+
+if(NOT ONLY OR "compile_time" MATCHES "^(${ONLY})$")
+  run(${CMAKE_COMMAND} -DCXX=${CXX} -P ${source_dir}/bench/compile_time.cmake)
+endif()
+build(benches examples)
+file(GLOB programs ${build_dir}/bench/*_bench)
+foreach(program IN LISTS programs)
+  cmake_path(GET program FILENAME name)
+  if(NOT ONLY OR name MATCHES "^(${ONLY})_bench$")
+    run(${program} --benchmark_min_time=${MIN_TIME} --benchmark_out=${build_dir}/bench/${name}.json)
+  endif()
+endforeach()
+
+# Comparisons with PyTorch: scripts that run our program and its peer one after the other. Debian's Python, for Debian's torch.
+file(GLOB_RECURSE scripts ${source_dir}/bench/*.py)
+if(PEERS AND NOT ONLY)
+  foreach(script IN LISTS scripts)
+    run(/usr/bin/python3 ${script} ${build_dir})
+  endforeach()
+endif()

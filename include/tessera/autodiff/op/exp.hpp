@@ -1,0 +1,19 @@
+// y = exp(x)    dx = dy y
+#pragma once
+
+#include <tessera/autodiff/op/arithmetic.hpp>
+#include <tessera/kernel/math.hpp>
+
+namespace tessera::inline TESSERA_ISA {
+
+template <std::floating_point T>
+Tensor<T> exp(Tensor<T> x) {
+  return detail::map(std::move(x), [](detail::Pack<T> v) { return kernel::exp(v); });
+}
+template <class V>
+Var<V> exp(const Var<V>& x) {
+  V y = exp(x.value());
+  return x.tape()->record(y, wrt(x, [y](V g) { return std::move(g) * y; }));
+}
+
+}  // namespace tessera::inline TESSERA_ISA

@@ -1,0 +1,18 @@
+// y = log(x)    dx = dy / x
+#pragma once
+
+#include <tessera/autodiff/op/arithmetic.hpp>
+#include <tessera/kernel/math.hpp>
+
+namespace tessera::inline TESSERA_ISA {
+
+template <std::floating_point T>
+Tensor<T> log(Tensor<T> x) {
+  return detail::map(std::move(x), [](detail::Pack<T> v) { return kernel::log(v); });
+}
+template <class V>
+Var<V> log(const Var<V>& x) {
+  return x.tape()->record(log(x.value()), wrt(x, [x = x.value()](V g) { return std::move(g) / x; }));
+}
+
+}  // namespace tessera::inline TESSERA_ISA

@@ -1,0 +1,42 @@
+// relu:       y = max(x, 0)                dx = dy where x > 0
+// leaky_relu: y = x > 0 ? x : slope x      dx = dy where x > 0, slope dy elsewhere    (relu is slope 0)
+// The slope at 0 counts as the one for negative x.
+#pragma once
+
+#include <tessera/autodiff/op/arithmetic.hpp>
+#include <tessera/kernel/math.hpp>
+
+namespace tessera::inline TESSERA_ISA {
+
+/// g where x > 0, slope g elsewhere: linear in g, so it is its own adjoint.
+template <std::floating_point T>
+Tensor<T> gate(Tensor<T> g, const Tensor<T>& x, std::type_identity_t<T> slope) {
+  using P = detail::Pack<T>;
+  return detail::zip("relu", std::move(g), x, [slope](P d, P v) { return select(v > P(0), d, d * P(slope)); });
+}
+template <class V>
+Var<V> gate(const Var<V>& g, const Var<V>& x, ScalarOf<V> slope) {
+  return g.tape()->record(gate(g.value(), x.value(), slope),
+                          wrt(g, [x = x.value(), slope](V d) { return gate(std::move(d), x, slope); }));
+}
+template <std::floating_point T>
+Tensor<T> leaky_relu(Tensor<T> x, std::type_identity_t<T> slope) {
+  using P = detail::Pack<T>;
+  return detail::map(std::move(x), [slope](P v) { return select(v > P(0), v, v * P(slope)); });
+}
+template <class V>
+Var<V> leaky_relu(const Var<V>& x, ScalarOf<V> slope) {
+  return x.tape()->record(leaky_relu(x.value(), slope),
+                          wrt(x, [x = x.value(), slope](V g) { return gate(std::move(g), x, slope); }));
+}
+template <std::floating_point T>
+Tensor<T> relu(Tensor<T> x) {
+  using P = detail::Pack<T>;
+  return detail::map(std::move(x), [](P v) { return max(P(0), v); });  // in this order NaN stays NaN
+}
+template <class V>
+Var<V> relu(const Var<V>& x) {
+  return x.tape()->record(relu(x.value()), wrt(x, [x = x.value()](V g) { return gate(std::move(g), x, 0); }));
+}
+
+}  // namespace tessera::inline TESSERA_ISA

@@ -1,0 +1,17 @@
+// y = log(1 + exp(x)), computed without overflow    dx = dy sigmoid(x)
+#pragma once
+
+#include <tessera/autodiff/op/sigmoid.hpp>
+
+namespace tessera::inline TESSERA_ISA {
+
+template <std::floating_point T>
+Tensor<T> softplus(Tensor<T> x) {
+  return detail::map(std::move(x), [](detail::Pack<T> v) { return kernel::softplus(v); });
+}
+template <class V>
+Var<V> softplus(const Var<V>& x) {
+  return x.tape()->record(softplus(x.value()), wrt(x, [x = x.value()](V g) { return std::move(g) * sigmoid(x); }));
+}
+
+}  // namespace tessera::inline TESSERA_ISA

@@ -1,0 +1,287 @@
+// What attention and its adjoint are made of: strips of queries across the lanes of a register, and blocks of 64 keys.
+// Scores are stored transposed, [key][strip]. (Internal to kernel/attention.hpp, which says why.)
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include <tessera/core/index.hpp>
+#include <tessera/kernel/conv_scratch.hpp>
+#include <tessera/kernel/math.hpp>
+#include <tessera/kernel/pack.hpp>
+#include <tessera/kernel/tile.hpp>
+#include <tessera/kernel/transpose.hpp>
+
+namespace tessera::inline TESSERA_ISA::kernel::attention_detail {
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"  // always inlined: no vector crosses a call
+#endif
+
+inline constexpr Index key_block = 64;
+inline constexpr Index query_block = 64;  // queries that go through a block of keys together
+template <class T>
+inline constexpr Index strip_width = tile_cols<T>;  // queries side by side in a tile
+template <class T>
+inline constexpr Index block_strips = query_block / strip_width<T>;
+template <class T>
+inline constexpr T log2_of_e = T(1.442695040888963407359924681);
+template <class T>
+inline constexpr T infinite = std::numeric_limits<T>::infinity();
+
+/// 2^x for x <= 0: within 2 ULP, exactly 1 at 0; below -126 (float) off by less than 2^-126, exactly 0 from -127 on.
+template <class T>
+[[gnu::always_inline]] inline Pack<T> exp2_falling(Pack<T> x) {
+  if constexpr (std::is_same_v<T, float>) {
+    x = max(Pack<T>(-127.0f), x);         // NaN stays; at -127 the bits assembled below are those of 0
+    const Pack<T> magic(12582912.0f);     // 1.5 * 2^23: the sum's last bits are the nearest whole number
+    const Pack<T> t = x + magic, r = x - (t - magic);
+    const Pack<T> p = polynomial(r, 1.0f, 0.693147004f, 0.240222424f, 0.0555073358f, 0.00967151299f, 0.00132647273f);
+    return from_bits<T>(bits(p) + shift_left<23>(bits(t)));
+  } else {
+    return Pack<T>(std::exp2(x.v));
+  }
+}
+
+template <class T>
+void fill(T* p, Index n, T x) {
+  for (Index i = 0; i < n; ++i) p[i] = x;
+}
+
+// ---- products: C = start + A B with B's columns across the lanes; start is 0, C, or C times a factor per lane
+
+/// A by rows `stride` apart, in place. Three pointers and two strides reach 12 rows; 12 pointers would not fit the registers.
+template <class T>
+struct StridedRows {
+  const T *low, *middle, *high;
+  Index stride;
+  StridedRows(const T* p, Index s) : low(p), middle(p + 4 * s), high(p + 8 * s), stride(s) {}
+  [[gnu::always_inline]] T at(int i, Index k) const { return (i < 4 ? low : i < 8 ? middle : high)[(i % 4) * stride + k]; }
+};
+
+template <class T>
+struct Product {
+  const T* b;
+  Index ldb;
+  T* c;
+  Index ldc;
+  bool add = false;
+  const T* fade = nullptr;  // with it: start is C times fade
+
+  /// Rows [first, last) of a tile of R whose first row is `row`; the others are computed in vain.
+  template <int R, int V, class A>
+  [[gnu::always_inline]] void tile(Index row, Index first, Index last, Index K, const A& a, Index col) const {
+    constexpr Index L = lanes_of<T>;
+    Pack<T> acc[R][V];
+    T* at = c + row * ldc + col;
+    clear(acc);
+    if (add) {
+#pragma GCC unroll 16
+      for (Index i = 0; i < R; ++i) {
+        if (i < first || i >= last) continue;
+#pragma GCC unroll 8
+        for (Index v = 0; v < V; ++v) acc[i][v] = Pack<T>::load(at + i * ldc + v * L);
+      }
+      if (fade) {
+#pragma GCC unroll 8
+        for (Index v = 0; v < V; ++v) {
+          const Pack<T> f = Pack<T>::load(fade + v * L);
+#pragma GCC unroll 16
+          for (Index i = 0; i < R; ++i) acc[i][v] *= f;
+        }
+      }
+    }
+    fma_tile<R, V>(acc, K, a, b + col, ldb);
+#pragma GCC unroll 16
+    for (Index i = 0; i < R; ++i) {
+      if (i < first || i >= last) continue;
+#pragma GCC unroll 8
+      for (Index v = 0; v < V; ++v) acc[i][v].store(at + i * ldc + v * L);
+    }
+  }
+
+  /// A(i, k) = a(i, k) for i < m, where `at(i)` gives A from row i on. Reads nothing past row m: when a tile is taller than what
+  /// is left it reaches back over rows that are done.
+  template <int V, class At>
+  void over_rows(Index m, Index K, const At& at, Index col) const {
+    for (Index i = 0, r; i < m; i += r) {
+      r = next_rows(m - i);
+      if (i == 0 && r < tile_rows) r = r >= 8 ? 8 : r >= 4 ? 4 : 1;  // nothing to reach back over
+      with_rows(r < 4 && m >= 4 ? 4 : r, [&](auto height) {          // one row alone would wait for its own chain
+        constexpr int R = decltype(height)::value;
+        tile<R, V>(i + r - R, R - r, R, K, at(i + r - R), col);
+      });
+    }
+  }
+};
+/// `lanes` columns of B, read in whole registers.
+template <class T>
+void rows_times(Index lanes, Index m, Index K, const T* a, Index lda, const Product<T>& p) {
+  Index col = 0;
+  const auto from = [&](Index i) { return StridedRows<T>(a + i * lda, lda); };
+  for (; col + lanes_of<T> < lanes; col += tile_cols<T>) p.template over_rows<tile_regs>(m, K, from, col);
+  if (col < lanes) p.template over_rows<1>(m, K, from, col);
+}
+template <class T>
+void columns_times(Index lanes, Index m, Index K, const T* a, Index lda, const Product<T>& p) {  // lanes <= tile_cols
+  const auto from = [&](Index i) { return Columns<T>{a + i, lda}; };
+  lanes > lanes_of<T> ? p.template over_rows<tile_regs>(m, K, from, 0) : p.template over_rows<1>(m, K, from, 0);
+}
+
+// ---- which keys
+
+/// The keys of one batch item that are not padded, in order. Blocks and visibility count among these alone.
+struct KeptKeys {
+  Index count;
+  const std::int32_t* position;  // nullptr: all
+
+  Index operator[](Index j) const { return position ? position[j] : j; }
+  /// How many lie before position `limit`.
+  Index before(Index limit) const {
+    Index low = 0, high = count;
+    if (!position) return limit < 0 ? 0 : limit < count ? limit : count;
+    while (low < high) {
+      const Index middle = (low + high) / 2;
+      if (position[middle] < limit)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    return low;
+  }
+};
+inline KeptKeys kept_keys(const std::uint8_t* padding, Index keys, std::int32_t* room) {
+  if (!padding) return {keys, nullptr};
+  Index n = 0;
+  for (Index j = 0; j < keys; ++j) {
+    if (padding[j]) room[n++] = static_cast<std::int32_t>(j);
+  }
+  return {n, n == keys ? nullptr : room};
+}
+
+template <class T>
+struct Rows {
+  const T* data;
+  Index stride;
+};
+/// Rows of K or V: in place, or the kept ones gathered side by side.
+template <class T>
+Rows<T> kept_rows(const Rows<T>& from, Index width, const KeptKeys& kept, Index first, Index n, T* room) {
+  if (!kept.position) return {from.data + first * from.stride, from.stride};
+  for (Index j = 0; j < n; ++j) {
+    const T* row = from.data + kept.position[first + j] * from.stride;
+    for (Index d = 0; d < width; ++d) room[j * width + d] = row[d];
+  }
+  return {room, width};
+}
+/// n rows whose width is whole registers: in place, or copied with zeros behind.
+template <class T>
+Rows<T> whole_rows(const T* from, Index stride, Index width, Index n, T* room) {
+  const Index rest = width % lanes_of<T>, whole = width - rest;
+  if (rest == 0) return {from, stride};
+  for (Index i = 0; i < n; ++i) {
+    const T* a = from + i * stride;
+    T* b = room + i * (whole + lanes_of<T>);
+    for (Index d = 0; d < whole; d += lanes_of<T>) Pack<T>::load(a + d).store(b + d);
+    load_some<T>(a + whole, rest).store(b + whole);
+  }
+  return {room, whole + lanes_of<T>};
+}
+
+// ---- a strip
+
+/// to[j * to_stride + i] = map(from[i * from_stride + j], j) for i < rows, j < cols, where map sees a register of one row.
+/// With `whole`, rows of `to` are written in whole registers, zero behind i = rows.
+template <bool whole, class T, class Map>
+void turn(Index rows, Index cols, const T* from, Index from_stride, T* to, Index to_stride, const Map& map) {
+  constexpr Index L = lanes_of<T>;
+  for (Index i = 0; i < rows; i += L) {
+    const Index m = rows - i < L ? rows - i : L;
+    for (Index j = 0; j < cols; j += L) {
+      const Index n = cols - j < L ? cols - j : L;
+      const T* p = from + i * from_stride + j;
+      T* q = to + j * to_stride + i;
+      Pack<T> square[L];
+      if (m == L && n == L) {
+#pragma GCC unroll 16
+        for (Index t = 0; t < L; ++t) square[t] = map(Pack<T>::load(p + t * from_stride), j);
+        transpose_square<T>(square);
+#pragma GCC unroll 16
+        for (Index t = 0; t < L; ++t) square[t].store(q + t * to_stride);
+      } else {
+        for (Index t = 0; t < L; ++t) {
+          square[t] = t < m ? map(n == L ? Pack<T>::load(p + t * from_stride) : load_some<T>(p + t * from_stride, n), j)
+                            : Pack<T>(T(0));
+        }
+        transpose_square<T>(square);
+        for (Index t = 0; t < n; ++t) {
+          if (whole || m == L)
+            square[t].store(q + t * to_stride);
+          else
+            store_some<T>(q + t * to_stride, square[t], m);
+        }
+      }
+    }
+  }
+}
+/// to[d][i] = factor from[i][d] for `count` queries: into the lanes of a strip.
+template <class T>
+void across(T* to, const T* from, Index stride, Index width, Index count, T factor) {
+  turn<true>(count, width, from, stride, to, strip_width<T>, [&](Pack<T> x, Index) { return x * Pack<T>(factor); });
+}
+
+template <class T>
+struct Strip {
+  Index begin, count;  // queries
+  Index least, most;   // kept keys that the first and the last of them see
+  T* sees;             // [strip_width] the same for each; whole numbers
+
+  void open(Index from, Index queries, Index keys, bool causal, const KeptKeys& kept, T* room) {
+    begin = from;
+    count = queries - from < strip_width<T> ? queries - from : strip_width<T>;
+    least = most = kept.count;
+    sees = room;
+    if (!causal) return;
+    for (Index i = 0; i < strip_width<T>; ++i) {
+      const Index n = kept.before(from + i + keys - queries + 1);
+      if (i == 0) least = n;
+      if (i < count) most = n;
+      sees[i] = static_cast<T>(n);
+    }
+  }
+
+  /// s[j][i] = log2(e) (q_i . k_j + bias_ij), -inf where the query does not see the key, for n keys from `first` on. `q` carries
+  /// scale log2(e); rows of s are `stride` apart.
+  void scores(const T* q, const Rows<T>& k, Index width, const T* bias, Index bias_row, const KeptKeys& kept, Index first, Index n,
+              T* s, Index stride) const {
+    if (bias) {
+      bias += begin * bias_row;
+      if (!kept.position) {
+        turn<true>(count, n, bias + first, bias_row, s, stride, [](Pack<T> x, Index) { return x * Pack<T>(log2_of_e<T>); });
+      } else {
+        for (Index j = 0; j < n; ++j) {
+          for (Index i = 0; i < strip_width<T>; ++i) {
+            s[j * stride + i] = i < count ? bias[i * bias_row + kept.position[first + j]] * log2_of_e<T> : T(0);
+          }
+        }
+      }
+    }
+    rows_times<T>(count, n, width, k.data, k.stride, {q, strip_width<T>, s, stride, bias != nullptr});
+    for (Index j = least > first ? least - first : 0; j < n; ++j) {
+      const Pack<T> key(static_cast<T>(first + j));
+      for (Index i = 0; i < count; i += lanes_of<T>) {
+        T* p = s + j * stride + i;
+        select(key < Pack<T>::load(sees + i), Pack<T>::load(p), Pack<T>(-infinite<T>)).store(p);
+      }
+    }
+  }
+};
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+}  // namespace tessera::inline TESSERA_ISA::kernel::attention_detail

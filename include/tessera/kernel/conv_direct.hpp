@@ -1,0 +1,302 @@
+// Convolution as an implicit matrix product: no im2col matrix, a table of row pointers instead (conv_gather.hpp).
+//
+// The table's rows are the rows of A for the register tile, the weights of a tap are B. The weight adjoint reads the same
+// table by columns: dw[tap] = sum over pixels p of src(tap, p)^T dy(p).
+//
+// Every output number is one chain, bias first, then taps and channels in rising order: its bits depend on nothing else.
+#pragma once
+
+#include <tessera/kernel/conv_gather.hpp>
+#include <tessera/kernel/conv_narrow.hpp>
+#include <tessera/kernel/parallel.hpp>
+#include <tessera/kernel/tile.hpp>
+
+namespace tessera::inline TESSERA_ISA::kernel {
+namespace detail {
+
+/// Few channels make short chains: then the taps are copied side by side and become one deep tap.
+inline bool thin(Index depth, Index taps) { return taps > 1 && depth < tile_rows; }
+
+/// to[q][tap * depth + k] = source(tap, q)[k], rows of `pitch` numbers with zeros at the end; `to` has a register to spare.
+template <class T>
+void side_by_side(const T* const* source, Index taps, Index count, Index depth, Index pitch, T* to) {
+  for (Index q = 0; q < count; ++q, to += pitch) {
+    T* at = to;
+    for (Index t = 0; t < taps; ++t, at += depth) {  // full stores that overlap in rising order
+      for (Index d = 0; d < depth; d += lanes_of<T>) load_left(source[t * count + q] + d, depth - d).store(at + d);
+    }
+    for (; at < to + pitch; ++at) *at = T(0);
+  }
+}
+
+/// Panels [column / tile_cols][tap][k][tile_cols] of the weights of the given taps: of W (k over inputs, columns over outputs)
+/// or of its transpose.
+template <class T>
+void pack_weights(const ConvShape& s, Index group, bool transposed, const Tap* tap, Index taps, const T* w, T* to) {
+  constexpr Index N = tile_cols<T>;
+  const Index depth = transposed ? s.group_out() : s.group_in(), columns = transposed ? s.group_in() : s.group_out();
+  const Index panels = (columns + N - 1) / N;
+  parallel_for(panels * taps, 4, [&](Index begin, Index end) {
+    for (Index p = begin; p < end; ++p) {
+      const Index j = p / taps * N;
+      const View<T> all{w + tap[p % taps].weight * s.group_in() * s.out_channels + group * s.group_out(), s.out_channels, 1};
+      const View<T> part = transposed ? all.transposed().at(0, j) : all.at(0, j);
+      pack_panel<N>(to + p * depth * N, part, depth, columns - j < N ? columns - j : N);
+    }
+  });
+}
+
+template <int R, class T>
+[[gnu::always_inline]] inline void begin_with_bias(Pack<T> (&acc)[R][tile_regs], const T* bias, Index columns) {
+  Pack<T> row[tile_regs];
+#pragma GCC unroll 8
+  for (int v = 0; v < tile_regs; ++v) {
+    const Index left = columns - v * lanes_of<T>;
+    row[v] = bias && left > 0 ? load_left(bias + v * lanes_of<T>, left) : Pack<T>(T(0));
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < tile_regs; ++v) acc[i][v] = row[v];
+  }
+}
+
+template <int R, class T>
+[[gnu::always_inline]] inline void store_row(const Pack<T> (&acc)[R][tile_regs], int i, T* to, Index columns) {
+#pragma GCC unroll 8
+  for (int v = 0; v < tile_regs; ++v) {
+    const Index left = columns - v * lanes_of<T>;
+    if (left > 0) store_left(to + v * lanes_of<T>, acc[i][v], left);
+  }
+}
+
+inline constexpr Index gather_block = 96;  // pixels whose table and rows are in use at a time
+
+template <class T>
+void gather_product(const Gather<T>& g, const T* panels) {
+  constexpr Index N = tile_cols<T>;
+  const bool copy = thin(g.depth, g.taps);
+  const Index taps = copy ? 1 : g.taps, depth = copy ? g.taps * g.depth : g.depth;
+  parallel_for(g.pixels(), gather_block, [&](Index begin, Index end) {
+    const Index count = end - begin;
+    Scratch<const T*> source(g.taps * count);
+    Scratch<T*> target(count);
+    Scratch<T> zeros(g.depth), copied(copy ? count * depth + lanes_of<T> : 0);
+    for (Index k = 0; k < g.depth; ++k) zeros[k] = T(0);
+    g.sources(begin, count, zeros.data(), source.data());
+    g.targets(begin, count, target.data());
+    if (copy) {
+      side_by_side(source.data(), g.taps, count, g.depth, depth, copied.data());
+      for (Index q = 0; q < count; ++q) source[q] = copied.data() + q * depth;
+    }
+    for (Index j = 0; j < g.columns; j += N) {
+      const T* panel = panels + j * taps * depth;
+      for (Index i = 0, rows; i < count; i += rows) {
+        rows = next_rows(count - i);
+        with_rows(rows, [&](auto height) {
+          constexpr int R = height;
+          Pack<T> acc[R][tile_regs];
+          begin_with_bias<R, T>(acc, g.bias ? g.bias + j : nullptr, g.columns - j);
+          for (Index t = 0; t < taps; ++t) {
+            RowPointers<T, R> a;
+#pragma GCC unroll 16
+            for (int r = 0; r < R; ++r) a.row[r] = source[t * count + i + (r < rows ? r : rows - 1)];
+            fma_tile<R, tile_regs>(acc, depth, a, panel + t * depth * N, N);
+          }
+#pragma GCC unroll 16
+          for (int r = 0; r < R; ++r) {
+            if (r < rows) store_row<R, T>(acc, r, target[i + r] + j, g.columns - j);
+          }
+        });
+      }
+    }
+  });
+}
+
+/// Weights of some taps as gather_apply wants them: to[numbers of one group].
+template <class T>
+Index packed_taps(Index taps, Index depth, Index columns) {
+  return narrow<T>(depth, columns) ? narrow_packed<T>(taps, depth, columns) : taps * depth * round_up(columns, tile_cols<T>);
+}
+template <class T>
+void pack_taps(const ConvShape& s, Index group, bool transposed, const Tap* tap, Index taps, const T* w, T* to) {
+  if (narrow<T>(transposed ? s.group_out() : s.group_in(), transposed ? s.group_in() : s.group_out()))
+    pack_narrow(s, group, transposed, tap, taps, w, to);
+  else
+    pack_weights(s, group, transposed, tap, taps, w, to);
+}
+template <class T>
+void gather_apply(const Gather<T>& g, const T* packed) {
+  if (narrow<T>(g.depth, g.columns))
+    gather_narrow(g, packed);
+  else
+    gather_product(g, packed);
+}
+
+}  // namespace detail
+
+/// Numbers in the packed weights.
+template <class T>
+Index conv_direct_packed(const ConvShape& s) {
+  return s.groups * detail::packed_taps<T>(s.taps(), s.group_in(), s.group_out());
+}
+template <class T>
+void conv_direct_weights(const ConvShape& s, const T* w, T* packed) {
+  Scratch<detail::Tap> tap(s.taps());
+  detail::forward_taps(s, tap.data());
+  const Index step = conv_direct_packed<T>(s) / s.groups;
+  for (Index g = 0; g < s.groups; ++g) detail::pack_taps(s, g, false, tap.data(), s.taps(), w, packed + g * step);
+}
+
+/// y = conv(x) from packed weights.
+template <class T>
+void conv_direct(const ConvShape& s, const T* x, const T* packed, const T* bias, T* y) {
+  Scratch<detail::Tap> tap(s.taps());
+  detail::forward_taps(s, tap.data());
+  const Index step = conv_direct_packed<T>(s) / s.groups;
+  for (Index g = 0; g < s.groups; ++g) {
+    detail::gather_apply(detail::forward_gather(s, tap.data(), x, bias, y, g), packed + g * step);
+  }
+}
+
+template <class T>
+void conv_input_adjoint_direct(const ConvShape& s, const T* dy, const T* w, T* dx, const T* bias = nullptr) {
+  const Index oh = s.out_height(), ow = s.out_width();
+  Scratch<detail::Tap> tap(s.taps());
+  Scratch<T> packed(detail::packed_taps<T>(s.taps(), s.group_out(), s.group_in()));
+  for (Index group = 0; group < s.groups; ++group) {
+    for (Index phase = 0; phase < s.stride_h * s.stride_w; ++phase) {
+      // Inputs iy = py + stride q take part in outputs oy = (iy + pad - ky dilation) / stride, where that divides.
+      const Index py = phase / s.stride_w, px = phase % s.stride_w;
+      if (py >= s.height || px >= s.width) continue;
+      Index taps = 0;
+      for (Index t = 0; t < s.taps(); ++t) {
+        const Index ay = py + s.pad_top - t / s.kernel_w * s.dilation_h;
+        const Index ax = px + s.pad_left - t % s.kernel_w * s.dilation_w;
+        if (ay % s.stride_h == 0 && ax % s.stride_w == 0) tap[taps++] = {ay / s.stride_h, ax / s.stride_w, t};
+      }
+      detail::pack_taps(s, group, true, tap.data(), taps, w, packed.data());
+      const detail::Gather<T> gather{s.batch,
+                                     (s.height - py + s.stride_h - 1) / s.stride_h,
+                                     (s.width - px + s.stride_w - 1) / s.stride_w,
+                                     dy + group * s.group_out(),
+                                     oh,
+                                     ow,
+                                     s.out_channels,
+                                     1,
+                                     1,
+                                     dx + (py * s.width + px) * s.in_channels + group * s.group_in(),
+                                     s.height,
+                                     s.width,
+                                     s.in_channels,
+                                     s.stride_h,
+                                     s.stride_w,
+                                     tap.data(),
+                                     taps,
+                                     s.group_out(),
+                                     s.group_in(),
+                                     bias ? bias + group * s.group_in() : nullptr};
+      detail::gather_apply(gather, packed.data());
+    }
+  }
+}
+
+namespace detail {
+
+/// A by a table of columns: column k is somewhere in memory, contiguous in i.
+template <class T>
+struct ColumnPointers {
+  const T* const* column;
+  Index offset;
+  [[gnu::always_inline]] T at(int i, Index k) const { return column[k][offset + i]; }
+};
+
+/// dw[row][j] (+)= sum over k of column(k)[row] panel(k)[j], rows [first, last) of `rows`; `pitch` is dw's.
+template <class T>
+void add_outer_products(const T* const* column, Index count, const T* panels, Index panel_step, Index first, Index last,
+                        Index rows, Index columns, bool add, T* dw, Index pitch) {
+  constexpr Index N = tile_cols<T>;
+  for (Index k = 0; k < count; k += adjoint_block) {
+    const Index depth = count - k < adjoint_block ? count - k : adjoint_block;
+    for (Index j = 0; j < columns; j += N) {
+      const T* panel = panels + j / N * panel_step + k * N;
+      for (Index i = first, height; i < last; i += height) {
+        height = next_rows(last - i);
+        with_rows(height, [&](auto tile) {
+          constexpr int R = tile;
+          // A column may not be read past its end: the last tile begins earlier and leaves out the rows it repeats.
+          const Index begin = i + R <= rows ? i : rows - R;
+          Pack<T> acc[R][tile_regs];
+          clear(acc);
+          fma_tile<R, tile_regs>(acc, depth, ColumnPointers<T>{column + k, begin}, panel, N);
+          const bool onto = add || k > 0;
+#pragma GCC unroll 16
+          for (int r = 0; r < R; ++r) {
+            if (begin + r < i || begin + r >= i + height) continue;
+            T* to = dw + (begin + r) * pitch + j;
+            if (onto) {
+#pragma GCC unroll 8
+              for (int v = 0; v < tile_regs; ++v) {
+                const Index left = columns - j - v * lanes_of<T>;
+                if (left > 0) acc[r][v] += load_left(to + v * lanes_of<T>, left);
+              }
+            }
+            store_row<R, T>(acc, r, to, columns - j);
+          }
+        });
+      }
+    }
+  }
+}
+
+}  // namespace detail
+
+template <class T>
+void conv_weight_adjoint_direct(const ConvShape& s, const T* x, const T* dy, T* dw) {
+  if (detail::narrow<T>(s.group_in(), s.group_out())) return conv_weight_adjoint_narrow(s, x, dy, dw);
+  constexpr Index N = tile_cols<T>;
+  const Index ci = s.group_in(), co = s.group_out(), panels = (co + N - 1) / N, taps = s.taps();
+  const bool copy = ci < tile_rows;  // a tile of rows must fit into a column
+  const Index depth = copy ? detail::round_up(taps * ci, tile_rows) : ci, parts = copy ? 1 : taps;
+  const Index pixels = s.batch * s.out_height() * s.out_width();
+  const Index chunk = pixels < detail::adjoint_chunk ? pixels : detail::adjoint_chunk;
+  if (pixels == 0) {
+    for (Index i = 0; i < s.weights(); ++i) dw[i] = T(0);
+    return;
+  }
+  Scratch<detail::Tap> tap(taps);
+  detail::forward_taps(s, tap.data());
+  Scratch<const T*> table(taps * chunk);  // [tap][pixel]
+  Scratch<T> zeros(ci), columns(copy ? chunk * depth + lanes_of<T> : 0), packed(panels * (chunk * N + panel_slack<T>));
+  for (Index k = 0; k < ci; ++k) zeros[k] = T(0);
+  for (Index group = 0; group < s.groups; ++group) {
+    const detail::Gather<T> g =
+        detail::forward_gather<T>(s, tap.data(), x, nullptr, nullptr, group);
+    for (Index first = 0; first < pixels; first += chunk) {
+      const Index count = pixels - first < chunk ? pixels - first : chunk;
+      g.sources(first, count, zeros.data(), table.data());
+      if (copy) {
+        detail::side_by_side(table.data(), taps, count, ci, depth, columns.data());
+        for (Index q = 0; q < count; ++q) table[q] = columns.data() + q * depth;
+      }
+      const Index step = count * N + panel_slack<T>;
+      parallel_for(panels, 1, [&](Index begin, Index end) {
+        for (Index p = begin; p < end; ++p) {
+          const View<T> from{dy + first * s.out_channels + group * co + p * N, s.out_channels, 1};
+          pack_panel<N>(packed.data() + p * step, from, count, co - p * N < N ? co - p * N : N);
+        }
+      });
+      // One unit is a tap and a few tiles of its rows: each number of dw has one owner, who adds chunk after chunk.
+      const Index rows = copy ? taps * ci : ci, unit = 4 * tile_rows, units = (rows + unit - 1) / unit;
+      parallel_for(parts * units, 1, [&](Index begin, Index end) {
+        for (Index u = begin; u < end; ++u) {
+          const Index t = u / units, i = u % units * unit;
+          detail::add_outer_products(table.data() + t * count, count, packed.data(), step, i, i + unit < rows ? i + unit : rows,
+                                     depth, co, first > 0, dw + t * ci * s.out_channels + group * co, s.out_channels);
+        }
+      });
+    }
+  }
+}
+
+}  // namespace tessera::inline TESSERA_ISA::kernel

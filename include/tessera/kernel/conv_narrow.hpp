@@ -1,0 +1,203 @@
+// Direct convolution to one to four channels (a picture from its features, or the adjoint of a first layer).
+//
+// Panels of outputs would leave most lanes of a register empty, so here the lanes run over the input channels: each output is
+// a dot product, 4 pixels x 3 or 4 channels at a time, and the lanes are summed at the end by a transpose. The weight adjoint
+// likewise keeps input channels in lanes.
+#pragma once
+
+#include <type_traits>
+
+#include <tessera/kernel/conv_gather.hpp>
+#include <tessera/kernel/parallel.hpp>
+#include <tessera/kernel/transpose.hpp>
+
+namespace tessera::inline TESSERA_ISA::kernel {
+namespace detail {
+
+template <class T>
+bool narrow(Index depth, Index columns) {
+  return columns <= 4 && depth >= lanes_of<T>;
+}
+inline Index narrow_columns(Index columns) { return columns < 2 ? 1 : columns < 4 ? 3 : 4; }  // the widths instantiated
+
+template <class T>
+Index narrow_packed(Index taps, Index depth, Index columns) {
+  return taps * narrow_columns(columns) * round_up(depth, lanes_of<T>);
+}
+/// to[tap][column][k], zeros where there is no such column or k.
+template <class T>
+void pack_narrow(const ConvShape& s, Index group, bool transposed, const Tap* tap, Index taps, const T* w, T* to) {
+  const Index depth = transposed ? s.group_out() : s.group_in(), columns = transposed ? s.group_in() : s.group_out();
+  const Index k_step = transposed ? 1 : s.out_channels, column_step = transposed ? s.out_channels : 1;
+  for (Index t = 0; t < taps; ++t) {
+    const T* from = w + tap[t].weight * s.group_in() * s.out_channels + group * s.group_out();
+    for (Index c = 0; c < narrow_columns(columns); ++c) {
+      for (Index k = 0; k < round_up(depth, lanes_of<T>); ++k) {
+        *to++ = c < columns && k < depth ? from[k * k_step + c * column_step] : T(0);
+      }
+    }
+  }
+}
+
+/// to[i] = the sum of a[i]'s lanes.
+template <int N, class T>
+[[gnu::always_inline]] inline void sum_each(const Pack<T> (&a)[N], T* to) {
+  constexpr int L = lanes_of<T>;
+#pragma GCC unroll 16
+  for (int i = 0; i < N; i += L) {  // unrolled, or `a` would live in memory
+    Pack<T> square[L];
+#pragma GCC unroll 16
+    for (int j = 0; j < L; ++j) square[j] = i + j < N ? a[i + j] : Pack<T>(T(0));
+    transpose_square<T>(square);
+#pragma GCC unroll 16
+    for (int j = 1; j < L; ++j) square[0] += square[j];
+    square[0].store(to + i);
+  }
+}
+
+/// acc[p * C + c] += x(p) . w(c) over one register of channels, `left` of them real.
+template <int P, int C, class T>
+[[gnu::always_inline]] inline void add_dots(Pack<T> (&acc)[P * C], const T* const (&x)[P], const T* w, Index pitch, Index left) {
+  Pack<T> value[P];
+#pragma GCC unroll 4
+  for (int p = 0; p < P; ++p) value[p] = load_left(x[p], left);
+#pragma GCC unroll 4
+  for (int c = 0; c < C; ++c) {
+    const Pack<T> weight = Pack<T>::load(w + c * pitch);
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) acc[p * C + c] = fma(value[p], weight, acc[p * C + c]);
+  }
+}
+
+template <int C, class T>
+void gather_narrow(const Gather<T>& gather, const T* packed) {
+  constexpr Index block = 128, L = lanes_of<T>;
+  constexpr int P = 4;  // pixels at a time
+  parallel_for(gather.pixels(), block, [&](Index begin, Index end) {
+    const Gather<T> g = gather;  // by value, here and below: what is reached through a reference is loaded again and again
+    const T* const weights = packed;
+    const Index count = end - begin, pitch = round_up(g.depth, L), whole = g.depth / L * L;
+    Scratch<const T*> source(g.taps * count);
+    Scratch<T*> target(count);
+    Scratch<T> zeros(g.depth);
+    for (Index k = 0; k < g.depth; ++k) zeros[k] = T(0);
+    g.sources(begin, count, zeros.data(), source.data());
+    g.targets(begin, count, target.data());
+    for (Index i = 0; i < count; i += P) {
+      Pack<T> acc[P * C];
+#pragma GCC unroll 16
+      for (int a = 0; a < P * C; ++a) acc[a] = Pack<T>(T(0));
+      for (Index t = 0; t < g.taps; ++t) {
+        const T* x[P];
+        const T* w = weights + t * C * pitch;
+#pragma GCC unroll 4
+        for (int p = 0; p < P; ++p) x[p] = source[t * count + (i + p < count ? i + p : count - 1)];
+        for (Index k = 0; k < whole; k += L) {
+          add_dots<P, C>(acc, x, w + k, pitch, L);
+#pragma GCC unroll 4
+          for (int p = 0; p < P; ++p) x[p] += L;
+        }
+        if (whole < g.depth) add_dots<P, C>(acc, x, w + whole, pitch, g.depth - whole);
+      }
+      T total[P * C + L];
+      sum_each(acc, total);
+      for (int p = 0; p < P && i + p < count; ++p) {
+        for (Index c = 0; c < g.columns; ++c) target[i + p][c] = total[p * C + c] + (g.bias ? g.bias[c] : T(0));
+      }
+    }
+  });
+}
+template <class T>
+void gather_narrow(const Gather<T>& g, const T* packed) {
+  switch (narrow_columns(g.columns)) {
+    case 1: return gather_narrow<1>(g, packed);
+    case 3: return gather_narrow<3>(g, packed);
+    default: return gather_narrow<4>(g, packed);
+  }
+}
+
+inline constexpr Index adjoint_chunk = 1024;  // pixels whose table is kept by a weight adjoint
+inline constexpr Index adjoint_block = 128;   // pixels that are summed in registers, before they join the others
+
+/// total[c][i] += sum over k of dy(k)[c] source(k)[i], for C columns c and two registers of channels i, `left` of them real.
+template <int C, bool Whole, class T>
+void add_narrow_products(const T* const* source, Index channel, Index left, const T* dy, Index dy_pitch, Index columns, Index count,
+                         T* total, Index pitch) {
+  constexpr int L = lanes_of<T>;
+  Index column[C];
+  for (int c = 0; c < C; ++c) column[c] = c < columns ? c : 0;
+  for (Index first = 0; first < count; first += adjoint_block) {
+    const Index last = first + adjoint_block < count ? first + adjoint_block : count;
+    Pack<T> acc[C][2];
+#pragma GCC unroll 4
+    for (int c = 0; c < C; ++c) acc[c][0] = acc[c][1] = Pack<T>(T(0));
+    for (Index k = first; k < last; ++k) {
+      const T* x = source[k] + channel;
+      const Pack<T> x0 = Whole ? Pack<T>::load(x) : load_left(x, left);
+      const Pack<T> x1 = Whole ? Pack<T>::load(x + L) : left > L ? load_left(x + L, left - L) : Pack<T>(T(0));
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) {
+        const Pack<T> d(dy[k * dy_pitch + column[c]]);
+        acc[c][0] = fma(d, x0, acc[c][0]);
+        acc[c][1] = fma(d, x1, acc[c][1]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < C; ++c) {
+      (Pack<T>::load(total + c * pitch) + acc[c][0]).store(total + c * pitch);
+      (Pack<T>::load(total + c * pitch + L) + acc[c][1]).store(total + c * pitch + L);
+    }
+  }
+}
+
+}  // namespace detail
+
+template <class T>
+void conv_weight_adjoint_narrow(const ConvShape& s, const T* x, const T* dy, T* dw) {
+  using namespace detail;
+  constexpr Index L2 = 2 * lanes_of<T>;
+  const Index ci = s.group_in(), co = s.group_out(), taps = s.taps(), pitch = round_up(ci, L2), blocks = pitch / L2;
+  const Index pixels = s.batch * s.out_height() * s.out_width(), width = narrow_columns(co);
+  Scratch<Tap> tap(taps);
+  forward_taps(s, tap.data());
+  Scratch<const T*> table(taps * adjoint_chunk);
+  Scratch<T> zeros(ci), total(taps * width * pitch);
+  for (Index k = 0; k < ci; ++k) zeros[k] = T(0);
+  for (Index group = 0; group < s.groups; ++group) {
+    const Gather<T> g = forward_gather<T>(s, tap.data(), x, nullptr, nullptr, group);
+    for (Index i = 0; i < taps * width * pitch; ++i) total[i] = T(0);
+    for (Index first = 0; first < pixels; first += adjoint_chunk) {
+      const Index count = pixels - first < adjoint_chunk ? pixels - first : adjoint_chunk;
+      g.sources(first, count, zeros.data(), table.data());
+      parallel_for(taps * blocks, 1, [&](Index begin, Index end) {
+        for (Index u = begin; u < end; ++u) {
+          const Index t = u / blocks, i = u % blocks * L2;
+          const auto add = [&](auto add_products) {
+            add_products(table.data() + t * count, i, ci - i, dy + first * s.out_channels + group * co, s.out_channels, co, count,
+                         total.data() + t * width * pitch + i, pitch);
+          };
+          const auto of_width = [&](auto columns) {
+            constexpr int C = columns;
+            if (ci - i >= L2)
+              add(add_narrow_products<C, true, T>);
+            else
+              add(add_narrow_products<C, false, T>);
+          };
+          if (width == 1)
+            of_width(std::integral_constant<int, 1>{});
+          else if (width == 3)
+            of_width(std::integral_constant<int, 3>{});
+          else
+            of_width(std::integral_constant<int, 4>{});
+        }
+      });
+    }
+    for (Index t = 0; t < taps; ++t) {
+      for (Index i = 0; i < ci; ++i) {
+        for (Index c = 0; c < co; ++c) dw[(t * ci + i) * s.out_channels + group * co + c] = total[(t * width + c) * pitch + i];
+      }
+    }
+  }
+}
+
+}  // namespace tessera::inline TESSERA_ISA::kernel

@@ -1,0 +1,236 @@
+// Matrix product: C = epilogue(A B [+ C]), any strides of A and B (so all transposes), C by rows.
+//
+// Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008): B in panels of a few registers, A in
+// panels of a tile's rows, packed so that the tile reads both in order; blocks sized for L1 and L2. Differences: one driver
+// decides per operand whether it pays to pack at all (small products touch nothing but A, B and C), and the epilogue is applied
+// to each tile of C right after its last k, while it is in L1: it is then compiled once, not once a tile height.
+//
+// The law: element (i, j) is the sum over blocks of k_block(K) terms, each block one chain of fma's in rising k, blocks
+// added in order after C. Nothing else enters: neither M, N, the strides nor the number of threads. So one row of a product
+// equals the product of that row bit for bit, and a batch equals its singles.
+#pragma once
+
+#include <type_traits>
+
+#include <tessera/core/index.hpp>
+#include <tessera/kernel/epilogue.hpp>
+#include <tessera/kernel/gemv.hpp>
+#include <tessera/kernel/pack.hpp>
+#include <tessera/kernel/parallel.hpp>
+#include <tessera/kernel/tile.hpp>
+
+namespace tessera::inline TESSERA_ISA::kernel {
+
+namespace detail {
+
+/// One tile's work on one block of k: C (rows x cols) = A B, or C + A B.
+template <class T>
+struct TileJob {
+  Index K;
+  const T* a;
+  Index a_step;  // between rows (A by rows) or between columns
+  const T* b;
+  Index ldb;
+  T* c;
+  Index ldc;
+  Index rows, cols;
+  bool add;
+};
+
+// Not inlined: 4 heights x 2 forms of A are all the tile code there is for a scalar type, shared by every epilogue.
+template <class T, int R, bool ByRows>
+[[gnu::noinline]] void run_tile(const TileJob<T>& job) {
+  constexpr int L = lanes_of<T>, V = tile_regs;
+  const Index rows = job.rows, ldc = job.ldc;
+  T* c = job.c;
+  for (Index i = 0; i < rows; ++i) {  // C arrives while the sum is made
+    __builtin_prefetch(c + i * ldc);
+    __builtin_prefetch(c + i * ldc + job.cols - 1);
+  }
+  Pack<T> acc[R][V];
+  clear(acc);
+  if constexpr (ByRows)
+    fma_tile(acc, job.K, RowPointers<T, R>::of(job.a, job.a_step, rows), job.b, job.ldb);
+  else
+    fma_tile(acc, job.K, Columns<T>{job.a, job.a_step}, job.b, job.ldb);
+  if (rows == R && job.cols == V * L) {
+    if (job.add) {
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) acc[i][v] += Pack<T>::load(c + i * ldc + v * L);
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) acc[i][v].store(c + i * ldc + v * L);
+    }
+  } else {
+    alignas(64) T whole[R * V * L];  // indexing acc by a variable would keep it out of the registers above
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) acc[i][v].store(whole + (i * V + v) * L);
+    }
+    for (Index i = 0; i < rows; ++i) {
+      for (Index j = 0; j < job.cols; j += L) {
+        T* p = c + i * ldc + j;
+        Pack<T> x = Pack<T>::load(whole + i * V * L + j);
+        if (job.add) x += load_lanes<T>(p, job.cols - j);
+        store_lanes<T>(p, x, job.cols - j);
+      }
+    }
+  }
+}
+
+/// Rows [row, row + rows) of A, columns [k, k + K), as the panel of a tile that high.
+template <class T>
+[[gnu::noinline]] void pack_rows(T* to, View<T> a, Index row, Index k, Index rows, Index K) {
+  with_rows(rows, [&](auto height) { pack_panel<decltype(height)::value>(to, a.at(row, k).transposed(), K, rows); });
+}
+template <class T>
+[[gnu::noinline]] void pack_columns(T* to, View<T> b, Index k, Index col, Index K, Index cols) {
+  pack_panel<tile_cols<T>>(to, b.at(k, col), K, cols);
+}
+
+inline Index at_most(Index x, Index limit) { return x < limit ? x : limit; }
+inline Index ceil_div(Index x, Index y) { return (x + y - 1) / y; }
+
+template <class T, class Epilogue>
+void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* c, Index ldc, bool accumulate,
+              const Epilogue& epilogue) {
+  constexpr Index R = tile_rows, W = tile_cols<T>;
+  constexpr Index slab = 160 * R, wide = 64 * W;            // A and B packed at a time: about 2 MB each
+  constexpr Index block_rows = 20 * R, block_cols = 16 * W;  // of a task: A's part lives in L2
+  if (M <= 0 || N <= 0) return;
+  threads = threads && M * N * K >= (Index{1} << 20);  // about 5 to 20 us of work
+  if (M == 1 && a.col_stride == 1 && (b.col_stride == 1 || b.row_stride == 1)) {
+    return one_row<T>(threads, N, K, a.data, b, c, accumulate, epilogue);
+  }
+  // Packing pays where a panel is used often enough. In place, B must also not stride over more memory than L1 and L2 hold.
+  const bool a_by_rows = a.col_stride == 1;
+  const bool b_in_place = b.col_stride == 1 && (M <= R || N * K <= (Index{1} << 14));
+  const bool a_in_place = (a_by_rows || a.row_stride == 1) && (b_in_place || N <= 4 * W);
+  const bool b_shared = !b_in_place && M > 8 * R;  // packed once for all tasks; else each panel by the task that uses it
+
+  const Index kc = k_block(K);
+  const Workspace<T> a_packed(a_in_place ? 0 : ceil_div(at_most(M, slab), R) * R * kc);
+  const Workspace<T> b_packed(b_shared ? ceil_div(at_most(N, wide), W) * W * kc : 0);
+  for (Index i0 = 0; i0 < M; i0 += slab) {
+    for (Index j0 = 0; j0 < N; j0 += wide) {
+      const Index m = at_most(M - i0, slab), n = at_most(N - j0, wide);
+      Index k0 = 0;
+      do {  // once for K = 0 too
+        const Index k = at_most(K - k0, kc);
+        const bool add = accumulate || k0 > 0, last = k0 + k == K;
+
+        const Index a_panels = a_in_place ? 0 : ceil_div(m, R), b_panels = b_shared ? ceil_div(n, W) : 0;
+        for_blocks(threads && a_panels + b_panels > 16, a_panels + b_panels, 8, [&](Index begin, Index end) {
+          for (Index p = begin; p < end; ++p) {
+            if (p < a_panels) {
+              pack_rows<T>(a_packed.data() + p * R * k, a, i0 + p * R, k0, next_rows(m - p * R), k);
+            } else {
+              const Index j = (p - a_panels) * W;
+              pack_columns<T>(b_packed.data() + j * k, b, k0, j0 + j, k, at_most(n - j, W));
+            }
+          }
+        });
+
+        // Tasks: blocks of C, smaller ones when there are few. Their sizes don't depend on the threads.
+        Index rows = ceil_div(ceil_div(m, ceil_div(m, block_rows)), R) * R, cols = block_cols;
+        while (ceil_div(m, rows) * ceil_div(n, cols) < 8 && rows * cols * k > (Index{1} << 18)) {
+          if (cols > 4 * W || ((b_panels == 0 && !b_in_place) && cols > W))
+            cols /= 2;
+          else if (rows > 4 * R && (b_in_place || b_shared))
+            rows = ceil_div(rows / 2, R) * R;
+          else
+            break;
+        }
+        const Index across = ceil_div(n, cols), tasks = ceil_div(m, rows) * across;
+        for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index end) {
+          const Workspace<T> panel(b_shared || (b_in_place && n % W == 0) ? 0 : k * W);
+          for (Index task = begin; task < end; ++task) {
+            const Index row0 = task / across * rows, row1 = at_most(row0 + rows, m);
+            const Index col0 = task % across * cols, col1 = at_most(col0 + cols, n);
+            for (Index j = col0; j < col1; j += W) {
+              TileJob<T> job{.K = k, .a = nullptr, .a_step = R, .b = nullptr, .ldb = W, .c = nullptr, .ldc = ldc,
+                             .rows = 0, .cols = at_most(col1 - j, W), .add = add};
+              if (b_in_place && job.cols == W) {
+                job.b = b.at(k0, j0 + j).data;
+                job.ldb = b.row_stride;
+              } else if (b_shared) {
+                job.b = b_packed.data() + j * k;
+              } else {
+                pack_columns<T>(panel.data(), b, k0, j0 + j, k, job.cols);
+                job.b = panel.data();
+              }
+              for (Index i = row0; i < row1; i += job.rows) {
+                job.rows = next_rows(row1 - i);
+                job.c = c + (i0 + i) * ldc + j0 + j;
+                with_rows(job.rows, [&](auto height) {
+                  constexpr int H = decltype(height)::value;
+                  if (a_in_place) {
+                    job.a = a.at(i0 + i, k0).data;
+                    job.a_step = a_by_rows ? a.row_stride : a.col_stride;
+                  } else {
+                    job.a = a_packed.data() + i * k;
+                    job.a_step = H;
+                  }
+                  if (a_in_place && a_by_rows)
+                    run_tile<T, H, true>(job);
+                  else
+                    run_tile<T, H, false>(job);
+                });
+                if constexpr (!std::is_same_v<Epilogue, Identity>) {
+                  if (last) finish<T>(epilogue, job.c, ldc, i0 + i, j0 + j, job.rows, job.cols);
+                }
+              }
+            }
+          }
+        });
+        k0 += kc;
+      } while (k0 < K);
+    }
+  }
+}
+
+}  // namespace detail
+
+/// C = epilogue(A B [+ C]): A [M, K], B [K, N], C [M, N] with rows ldc apart. C must not overlap A or B.
+template <class T, class Epilogue = Identity>
+void gemm(Index M, Index N, Index K, View<T> a, View<T> b, T* c, Index ldc, bool accumulate = false,
+          const Epilogue& epilogue = {}) {
+  detail::multiply<T>(true, M, N, K, a, b, c, ldc, accumulate, epilogue);
+}
+
+/// The same on the calling thread: for products inside another kernel's parallel_for.
+template <class T, class Epilogue = Identity>
+void gemm_serial(Index M, Index N, Index K, View<T> a, View<T> b, T* c, Index ldc, bool accumulate = false,
+                 const Epilogue& epilogue = {}) {
+  detail::multiply<T>(false, M, N, K, a, b, c, ldc, accumulate, epilogue);
+}
+
+/// `batch` products, each operand a step of so many numbers after the one before (0: the same for all).
+/// The epilogue sees rows counted through the batch: product p begins at row p M.
+template <class T, class Epilogue = Identity>
+void gemm_batched(Index batch, Index M, Index N, Index K, View<T> a, Index a_step, View<T> b, Index b_step, T* c,
+                  Index ldc, Index c_step, bool accumulate = false, const Epilogue& epilogue = {}) {
+  const Index size = M * N * K + 1, grain = detail::ceil_div(Index{1} << 18, size);
+  const bool inside = batch < 8 && size > (Index{1} << 20);  // few and large: threads within each product
+  detail::for_blocks(!inside && batch > grain, batch, grain, [&](Index begin, Index end) {
+    for (Index p = begin; p < end; ++p) {
+      const auto shifted = [&epilogue, p, M](Pack<T> x, Index row, Index col, Index lanes) {
+        return epilogue(x, p * M + row, col, lanes);
+      };
+      const View<T> ap{a.data + p * a_step, a.row_stride, a.col_stride};
+      const View<T> bp{b.data + p * b_step, b.row_stride, b.col_stride};
+      if constexpr (std::is_same_v<Epilogue, Identity>)
+        detail::multiply<T>(inside, M, N, K, ap, bp, c + p * c_step, ldc, accumulate, epilogue);
+      else
+        detail::multiply<T>(inside, M, N, K, ap, bp, c + p * c_step, ldc, accumulate, shifted);
+    }
+  });
+}
+
+}  // namespace tessera::inline TESSERA_ISA::kernel

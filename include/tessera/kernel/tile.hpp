@@ -1,0 +1,161 @@
+// The register tile under every product: acc[R][V] += A (R x K) times B (K x V registers), and the packer that feeds it.
+//
+//   acc[i][v] = fma(A(i, k), B(k, v), acc[i][v])   for k = 0, 1, ..., K - 1 in this order
+//
+// Each number is one chain of fma's in rising k, whatever R, V, the form of A or the stride of B: its bits don't depend on
+// the tile it was computed in. Sizes come from the register file: 12 x 2 registers with AVX-512, 6 x 2 below.
+//
+// Only a few heights are instantiated (tile_heights): with_rows(r, f) rounds r up, and the caller lets the rows past r repeat
+// the last valid one (RowPointers::of) or be zero (a packed panel), and does not store them.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include <tessera/core/index.hpp>
+#include <tessera/kernel/pack.hpp>
+#include <tessera/kernel/transpose.hpp>
+
+namespace tessera::inline TESSERA_ISA::kernel {
+
+inline constexpr int tile_rows = native_width == 16 ? 12 : 6;  // R of a full tile
+inline constexpr int tile_regs = 2;                            // V of a full tile
+template <class T>
+inline constexpr int tile_cols = tile_regs * lanes_of<T>;  // numbers across a full tile
+
+/// A by rows: row i is contiguous in k, anywhere in memory (in place, or a table of convolution taps).
+template <class T, int R>
+struct RowPointers {
+  const T* row[R];
+  [[gnu::always_inline]] T at(int i, Index k) const { return row[i][k]; }
+
+  /// Rows 0, stride, 2 stride, ... from p; those from `valid` on repeat the last valid one.
+  [[gnu::always_inline]] static RowPointers of(const T* p, Index stride, Index valid = R) {
+    RowPointers a;
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) a.row[i] = p + (i < valid ? i : valid - 1) * stride;
+    return a;
+  }
+};
+/// A by columns: column k is contiguous in i. A transposed matrix in place, or a panel with step = its width.
+template <class T>
+struct Columns {
+  const T* data;
+  Index step;
+  [[gnu::always_inline]] T at(int i, Index k) const { return data[k * step + i]; }
+};
+/// A packed by pack_panel<W>.
+template <class T, int W>
+struct Panel {
+  const T* data;
+  [[gnu::always_inline]] T at(int i, Index k) const { return data[k * W + i]; }
+};
+
+/// acc += A B over k in [0, K); row k of B is V registers at b + k * ldb. All of b's registers are read in full.
+// Keep this loop plain: g++ loses 20 % on a k += 4 unrolled by hand.
+template <int R, int V, class T, class A>
+[[gnu::always_inline]] inline void fma_tile(Pack<T> (&acc)[R][V], Index K, const A& a, const T* b, Index ldb) {
+#pragma GCC unroll 4
+  for (Index k = 0; k < K; ++k) {
+    Pack<T> row[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) row[v] = Pack<T>::load(b + k * ldb + v * lanes_of<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const Pack<T> x(a.at(i, k));
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) acc[i][v] = fma(x, row[v], acc[i][v]);
+    }
+  }
+}
+
+template <int R, int V, class T>
+[[gnu::always_inline]] inline void clear(Pack<T> (&acc)[R][V]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) acc[i][v] = Pack<T>(T(0));
+  }
+}
+
+/// Heights that with_rows instantiates, rising; the last is tile_rows.
+using tile_heights = std::conditional_t<tile_rows == 12, std::integer_sequence<int, 1, 4, 8, 12>,
+                                        std::integer_sequence<int, 1, 4, 6>>;
+
+/// Calls f(std::integral_constant<int, R>) with the least height R >= rows; 1 <= rows <= tile_rows.
+template <class Function>
+[[gnu::always_inline]] inline void with_rows(Index rows, const Function& f) {
+  [&]<int... R>(std::integer_sequence<int, R...>) {
+    (void)((rows <= R ? (f(std::integral_constant<int, R>{}), true) : false) || ...);
+  }(tile_heights{});
+}
+
+/// Rows of the next tile when `left` remain.
+inline Index next_rows(Index left) { return left < tile_rows ? left : tile_rows; }
+
+/// Terms in a block of a long sum. Every product sums k block by k block, each block by one chain, and adds the blocks up in
+/// order; the cut depends on K alone, so that a row of a product has the same bits whatever stands beside it. Short
+/// blocks are also the more accurate: the error of K terms grows like sqrt(K / 256) + sqrt(256), not sqrt(K) of them.
+inline Index k_block(Index K) {
+  constexpr Index most = 256;
+  if (K <= most) return K;
+  const Index blocks = (K + most - 1) / most;
+  return ((K + blocks - 1) / blocks + 7) / 8 * 8;
+}
+
+/// Room beyond a panel's end for those who store full registers past it. pack_panel does not.
+template <class T>
+inline constexpr Index panel_slack = lanes_of<T>;
+
+/// to[k * W + j] = from(k, j) for j < n, zero for n <= j < W: K * W numbers. Packs B as it is, and A as A transposed.
+// Where W is not a multiple of the width, full registers overlap in rising order: masked stores are slow on some machines.
+template <int W, class T>
+void pack_panel(T* to, View<T> from, Index K, Index n) {
+  constexpr int L = lanes_of<T>, registers = (W + L - 1) / L, spill = registers * L - W;
+  const Index whole = K - (spill + W - 1) / W;  // rows after these would spill over the panel's end
+  const auto store = [&](Pack<T> x, Index k, int c) {
+    if (spill == 0 || c < registers - 1 || k < whole)
+      x.store(to + k * W + c * L);
+    else
+      store_some<T>(to + k * W + c * L, x, L - spill);
+  };
+  if (from.col_stride == 1) {
+    for (Index k = 0; k < K; ++k) {
+      const T* row = from.data + k * from.row_stride;
+#pragma GCC unroll 8
+      for (int c = 0; c < registers; ++c) {
+        const Index m = n - c * L;
+        store(m >= L ? Pack<T>::load(row + c * L) : m > 0 ? load_some<T>(row + c * L, m) : Pack<T>(T(0)), k, c);
+      }
+    }
+  } else if (from.row_stride == 1 && L > 1) {
+    for (Index k = 0; k < K; k += L) {
+      const Index left = K - k < L ? K - k : L;
+      for (int c = registers - 1; c >= 0; --c) {  // falling, so that what spills over a row's end is overwritten
+        Pack<T> square[L];
+        const T* column = from.data + k + c * L * from.col_stride;
+        if (left == L && n >= (c + 1) * L) {
+#pragma GCC unroll 16
+          for (int j = 0; j < L; ++j) square[j] = Pack<T>::load(column + j * from.col_stride);
+        } else {
+          for (int j = 0; j < L; ++j) {
+            square[j] = c * L + j < n ? load_some<T>(column + j * from.col_stride, left) : Pack<T>(T(0));
+          }
+        }
+        transpose_square<T>(square);
+        if (k + L <= whole) {
+#pragma GCC unroll 16
+          for (int t = 0; t < L; ++t) square[t].store(to + (k + t) * W + c * L);
+        } else {
+          for (Index t = 0; t < left; ++t) store(square[t], k + t, c);
+        }
+      }
+    }
+  } else {
+    for (Index k = 0; k < K; ++k) {
+      for (Index j = 0; j < W; ++j) to[k * W + j] = j < n ? from.data[k * from.row_stride + j * from.col_stride] : T(0);
+    }
+  }
+}
+
+}  // namespace tessera::inline TESSERA_ISA::kernel

@@ -1,0 +1,430 @@
+// 3x3 convolutions with stride 1 by Winograd's minimal filtering, F(4x4, 3x3) and F(2x2, 3x3).
+//
+//   y = A^T [ sum over channels of (G w G^T) . (B^T x B) ] A      per M x M tile of outputs, x an (M+2) x (M+2) tile of inputs
+//
+// Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015, arXiv 1509.09308). Multiplications per output fall
+// from 9 to 4 (M = 2) and 2.25 (M = 4). F(4x4) evaluates at 0, +-sqrt(1/2), +-sqrt(2) and infinity: the relative error is
+// 1.6e-6 where the usual points 0, +-1, +-2 give 3.9e-6 (direct: 3e-7).
+//
+// All T^2 = (M+2)^2 points are matrix products over the channels, tiles x channels times channels x outputs:
+//   U[point] = weights, panels [column / tile_cols][channel][tile_cols]     V[point][tile][channel]     P[point][tile][column]
+// The adjoint by the input is the same with turned weights. The adjoint by the weights runs every transform transposed:
+//   dw = G^T [ sum over tiles of (B^T x B) . (A dy A^T) ] G
+#pragma once
+
+#include <tessera/kernel/conv_direct.hpp>
+
+namespace tessera::inline TESSERA_ISA::kernel {
+
+/// The one-dimensional transforms of F(M, 3), on numbers or packs, from[i * step] to to[i * to_step].
+template <int M>
+struct Winograd;
+
+template <>
+struct Winograd<2> {
+  static constexpr int T = 4;
+  static constexpr float G[T][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
+
+  template <class P>
+  [[gnu::always_inline]] static void input(const P* x, int step, P* v, int to_step) {  // B^T
+    v[0] = x[0] - x[2 * step];
+    v[to_step] = x[step] + x[2 * step];
+    v[2 * to_step] = x[2 * step] - x[step];
+    v[3 * to_step] = x[step] - x[3 * step];
+  }
+  template <class P>
+  [[gnu::always_inline]] static void output(const P* p, int step, P* y, int to_step) {  // A^T
+    y[0] = p[0] + p[step] + p[2 * step];
+    y[to_step] = p[step] - p[2 * step] - p[3 * step];
+  }
+  template <class P>
+  [[gnu::always_inline]] static void output_adjoint(const P* y, int step, P* p, int to_step) {  // A
+    p[0] = y[0];
+    p[to_step] = y[0] + y[step];
+    p[2 * to_step] = y[0] - y[step];
+    p[3 * to_step] = -y[step];
+  }
+};
+
+template <>
+struct Winograd<4> {
+  static constexpr int T = 6;
+  static constexpr float a = 0.70710678118654752f, b = 1.41421356237309505f;  // the points: a^2 = 1/2, b^2 = 2
+  static constexpr float a3 = a / 2, b3 = b * 2;                              // their cubes
+  static constexpr float third = 1.0f / 3, G1 = -2 * third * a, G3 = third / 2 * b;
+  static constexpr float G[T][3] = {{1, 0, 0},
+                                    {-2 * third, G1, -third},
+                                    {-2 * third, -G1, -third},
+                                    {third / 2, G3, third},
+                                    {third / 2, -G3, third},
+                                    {0, 0, 1}};  // row of point p: (1, p, p^2) / product of (p - q) over the other points q
+
+  template <class P>
+  [[gnu::always_inline]] static void input(const P* x, int step, P* v, int to_step) {
+    const P even_a = fma(P(-2.0f), x[2 * step], x[4 * step]), odd_a = P(a) * fma(P(-2.0f), x[step], x[3 * step]);
+    const P even_b = fma(P(-0.5f), x[2 * step], x[4 * step]), odd_b = P(b) * fma(P(-0.5f), x[step], x[3 * step]);
+    v[0] = fma(P(-2.5f), x[2 * step], x[0] + x[4 * step]);
+    v[to_step] = even_a + odd_a;
+    v[2 * to_step] = even_a - odd_a;
+    v[3 * to_step] = even_b + odd_b;
+    v[4 * to_step] = even_b - odd_b;
+    v[5 * to_step] = fma(P(-2.5f), x[3 * step], x[step] + x[5 * step]);
+  }
+  template <class P>
+  [[gnu::always_inline]] static void output(const P* p, int step, P* y, int to_step) {
+    const P sum_a = p[step] + p[2 * step], difference_a = p[step] - p[2 * step];
+    const P sum_b = p[3 * step] + p[4 * step], difference_b = p[3 * step] - p[4 * step];
+    y[0] = p[0] + sum_a + sum_b;
+    y[to_step] = fma(P(a), difference_a, P(b) * difference_b);
+    y[2 * to_step] = fma(P(0.5f), sum_a, sum_b + sum_b);
+    y[3 * to_step] = fma(P(a3), difference_a, fma(P(b3), difference_b, p[5 * step]));
+  }
+  template <class P>
+  [[gnu::always_inline]] static void output_adjoint(const P* y, int step, P* p, int to_step) {
+    const P even_a = fma(P(0.5f), y[2 * step], y[0]), odd_a = fma(P(a3), y[3 * step], P(a) * y[step]);
+    const P even_b = fma(P(2.0f), y[2 * step], y[0]), odd_b = fma(P(b3), y[3 * step], P(b) * y[step]);
+    p[0] = y[0];
+    p[to_step] = even_a + odd_a;
+    p[2 * to_step] = even_a - odd_a;
+    p[3 * to_step] = even_b + odd_b;
+    p[4 * to_step] = even_b - odd_b;
+    p[5 * to_step] = y[3 * step];
+  }
+};
+
+namespace detail {
+
+/// Numbers rounded up to an odd count of cache lines: rows that far apart do not compete for the same cache sets.
+inline Index odd_lines(Index numbers) { return (((numbers + 15) / 16) | 1) * 16; }
+
+/// The tiles of a 3x3, stride 1 convolution from pictures of `height` x `width` x `in` to `out_height` x `out_width` x `out`.
+struct Tiling {
+  Index height, width, in, out_height, out_width, out, pad_top, pad_left, down, across, total;
+
+  Tiling(const ConvShape& s, bool adjoint, Index side)
+      : height(adjoint ? s.out_height() : s.height),
+        width(adjoint ? s.out_width() : s.width),
+        in(adjoint ? s.out_channels : s.in_channels),
+        out_height(adjoint ? s.height : s.out_height()),
+        out_width(adjoint ? s.width : s.out_width()),
+        out(adjoint ? s.in_channels : s.out_channels),
+        pad_top(adjoint ? 2 - s.pad_top : s.pad_top),
+        pad_left(adjoint ? 2 - s.pad_left : s.pad_left),
+        down((out_height + side - 1) / side),
+        across((out_width + side - 1) / side),
+        total(s.batch * down * across) {}
+
+  struct Place {
+    Index picture, y, x;  // of the tile's first output
+  };
+  Place place(Index tile, Index side) const {
+    return {tile / (down * across), tile / across % down * side, tile % across * side};
+  }
+};
+
+/// Distances within U, V and P.
+template <class T>
+Index point_step_of_weights(Index in, Index out) {
+  return odd_lines(in * round_up(out, tile_cols<T>));
+}
+struct Rows {
+  Index pitch, step;  // from tile to tile, from point to point
+  Rows(Index tiles, Index channels) : pitch(odd_lines(channels)), step(odd_lines(tiles * pitch)) {}
+};
+
+/// V[point][t] = B^T x B for the tiles first, first + 1, ..., first + count - 1.
+template <int M, class T>
+void winograd_input(const Tiling& g, const T* x, Index first, Index count, const Rows& rows, const T* zeros, T* v) {
+  using W = Winograd<M>;
+  constexpr int N = W::T;
+  for (Index t = 0; t < count; ++t) {
+    const auto at = g.place(first + t, M);
+    const T* pixel[N * N];
+    for (int i = 0; i < N * N; ++i) {
+      const Index iy = at.y + i / N - g.pad_top, ix = at.x + i % N - g.pad_left;
+      const bool inside = iy >= 0 && iy < g.height && ix >= 0 && ix < g.width;
+      pixel[i] = inside ? x + ((at.picture * g.height + iy) * g.width + ix) * g.in : zeros;
+    }
+    for (Index c = 0; c < g.in; c += lanes_of<T>) {
+      const Index left = g.in - c;
+      T* to = v + t * rows.pitch + c;
+      Pack<T> half[N * N];
+#pragma GCC unroll 8
+      for (int column = 0; column < N; ++column) {
+        Pack<T> d[N];
+#pragma GCC unroll 8
+        for (int row = 0; row < N; ++row) d[row] = load_left(pixel[row * N + column] + c, left);
+        W::input(d, 1, half + column, N);
+      }
+#pragma GCC unroll 8
+      for (int row = 0; row < N; ++row) {
+        Pack<T> d[N];
+        W::input(half + row * N, 1, d, 1);
+#pragma GCC unroll 8
+        for (int column = 0; column < N; ++column) d[column].store(to + (row * N + column) * rows.step);
+      }
+    }
+  }
+}
+
+/// y = A^T P A + bias, columns [begin, end) of y, for the same tiles; P's first column is `begin`.
+template <int M, class T>
+void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first, Index count, Index begin, Index end,
+                     const T* bias, T* y) {
+  using W = Winograd<M>;
+  constexpr int N = W::T;
+  for (Index t = 0; t < count; ++t) {
+    const auto at = g.place(first + t, M);
+    const Index down = g.out_height - at.y < M ? g.out_height - at.y : M, across = g.out_width - at.x < M ? g.out_width - at.x : M;
+    T* corner = y + ((at.picture * g.out_height + at.y) * g.out_width + at.x) * g.out;
+    for (Index c = begin; c < end; c += lanes_of<T>) {
+      const T* from = p + t * rows.pitch + c - begin;
+      const Pack<T> shift = bias ? load_left(bias + c, end - c) : Pack<T>(T(0));
+      Pack<T> half[M * N];
+#pragma GCC unroll 8
+      for (int column = 0; column < N; ++column) {
+        Pack<T> d[N];
+#pragma GCC unroll 8
+        for (int row = 0; row < N; ++row) d[row] = Pack<T>::load(from + (row * N + column) * rows.step);
+        W::output(d, 1, half + column, N);
+      }
+#pragma GCC unroll 4
+      for (int row = 0; row < M; ++row) {
+        Pack<T> d[M];
+        W::output(half + row * N, 1, d, 1);
+        if (row >= down) continue;
+#pragma GCC unroll 4
+        for (int column = 0; column < M; ++column) {
+          if (column < across) store_left(corner + (row * g.out_width + column) * g.out + c, d[column] + shift, end - c);
+        }
+      }
+    }
+  }
+}
+
+/// P = A dy A^T, the transpose of the output transform; outputs beyond the picture count as zero.
+template <int M, class T>
+void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index count, const Rows& rows, const T* zeros, T* p) {
+  using W = Winograd<M>;
+  constexpr int N = W::T;
+  for (Index t = 0; t < count; ++t) {
+    const auto at = g.place(first + t, M);
+    const T* pixel[M * M];
+    for (int i = 0; i < M * M; ++i) {
+      const Index oy = at.y + i / M, ox = at.x + i % M;
+      const bool inside = oy < g.out_height && ox < g.out_width;
+      pixel[i] = inside ? dy + ((at.picture * g.out_height + oy) * g.out_width + ox) * g.out : zeros;
+    }
+    for (Index c = 0; c < round_up(g.out, tile_cols<T>); c += lanes_of<T>) {
+      const Index left = g.out - c;
+      T* to = p + t * rows.pitch + c;
+      if (left <= 0) {  // the rest of the last panel: whatever lay there might be slow to multiply
+        for (int i = 0; i < N * N; ++i) Pack<T>(T(0)).store(to + i * rows.step);
+        continue;
+      }
+      Pack<T> half[N * M];
+#pragma GCC unroll 4
+      for (int column = 0; column < M; ++column) {
+        Pack<T> d[M];
+#pragma GCC unroll 4
+        for (int row = 0; row < M; ++row) d[row] = load_left(pixel[row * M + column] + c, left);
+        W::output_adjoint(d, 1, half + column, M);
+      }
+#pragma GCC unroll 8
+      for (int row = 0; row < N; ++row) {
+        Pack<T> d[N];
+        W::output_adjoint(half + row * M, 1, d, 1);
+#pragma GCC unroll 8
+        for (int column = 0; column < N; ++column) d[column].store(to + (row * N + column) * rows.step);
+      }
+    }
+  }
+}
+
+/// P[t][j] = sum over channels of V[t] U[.][j] at one point, for one panel of columns.
+template <class T>
+void winograd_multiply(const T* v, Index pitch, Index tiles, Index channels, const T* panel, T* p, Index p_pitch) {
+  for (Index i = 0, rows; i < tiles; i += rows) {
+    rows = next_rows(tiles - i);
+    with_rows(rows, [&](auto height) {
+      constexpr int R = height;
+      Pack<T> acc[R][tile_regs];
+      clear(acc);
+      fma_tile<R, tile_regs>(acc, channels, RowPointers<T, R>::of(v + i * pitch, pitch, rows), panel, tile_cols<T>);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        if (r < rows) store_row<R, T>(acc, r, p + (i + r) * p_pitch, tile_cols<T>);
+      }
+    });
+  }
+}
+
+/// Tiles whose V stays in the second cache while all panels of weights pass by; a multiple of every tile_rows.
+inline constexpr Index winograd_block = 48;
+
+}  // namespace detail
+
+/// Numbers in the transformed weights.
+template <int M, class T>
+Index winograd_packed(const ConvShape& s, bool adjoint) {
+  const Index in = adjoint ? s.out_channels : s.in_channels, out = adjoint ? s.in_channels : s.out_channels;
+  return Winograd<M>::T * Winograd<M>::T * detail::point_step_of_weights<T>(in, out);
+}
+
+/// U = G w G^T in panels; for the adjoint by the input, of the weights turned by half a circle with channels exchanged.
+template <int M, class T>
+void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u) {
+  using W = Winograd<M>;
+  constexpr int N = W::T;
+  const Index in = adjoint ? s.out_channels : s.in_channels, out = adjoint ? s.in_channels : s.out_channels;
+  const Index numbers = in * detail::round_up(out, tile_cols<T>), step = detail::point_step_of_weights<T>(in, out);
+  detail::Tap tap[9];
+  for (Index t = 0; t < 9; ++t) tap[t] = {0, 0, adjoint ? 8 - t : t};
+  Scratch<T> packed(9 * numbers);  // [panel][tap][channel][column of the panel]
+  detail::pack_weights(s, 0, adjoint, tap, 9, w, packed.data());
+  const Index panel = in * tile_cols<T>;
+  parallel_for(numbers / tile_cols<T>, 16, [&](Index begin, Index end) {
+    for (Index e = begin * tile_cols<T>; e < end * tile_cols<T>; e += lanes_of<T>) {
+      const T* from = packed.data() + e / panel * 9 * panel + e % panel;
+      Pack<T> half[N][3];
+#pragma GCC unroll 4
+      for (int column = 0; column < 3; ++column) {
+        const Pack<T> g0 = Pack<T>::load(from + column * panel), g1 = Pack<T>::load(from + (3 + column) * panel);
+        const Pack<T> g2 = Pack<T>::load(from + (6 + column) * panel);
+#pragma GCC unroll 8
+        for (int i = 0; i < N; ++i) half[i][column] = fma(Pack<T>(W::G[i][0]), g0, fma(Pack<T>(W::G[i][1]), g1, Pack<T>(W::G[i][2]) * g2));
+      }
+#pragma GCC unroll 8
+      for (int i = 0; i < N; ++i) {
+#pragma GCC unroll 8
+        for (int j = 0; j < N; ++j) {
+          fma(Pack<T>(W::G[j][0]), half[i][0], fma(Pack<T>(W::G[j][1]), half[i][1], Pack<T>(W::G[j][2]) * half[i][2]))
+              .store(u + (i * N + j) * step + e);
+        }
+      }
+    }
+  });
+}
+
+/// y = conv(x) from transformed weights (or dx from dy, `adjoint`).
+template <int M, class T>
+void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* bias, T* y) {
+  using namespace detail;
+  constexpr Index points = Winograd<M>::T * Winograd<M>::T, N = tile_cols<T>;
+  const Tiling g(s, adjoint, M);
+  const Index u_step = point_step_of_weights<T>(g.in, g.out);
+  Scratch<T> zeros(g.in);
+  for (Index c = 0; c < g.in; ++c) zeros[c] = T(0);
+  if (g.total > 2 * winograd_block) {
+    parallel_for(g.total, winograd_block, [&](Index begin, Index end) {
+      const Index count = end - begin;
+      const Rows v_rows(count, g.in), p_rows(count, N);
+      Scratch<T> v(points * v_rows.step), p(points * p_rows.step);
+      winograd_input<M>(g, x, begin, count, v_rows, zeros.data(), v.data());
+      for (Index j = 0; j < g.out; j += N) {
+        for (Index point = 0; point < points; ++point) {
+          winograd_multiply(v.data() + point * v_rows.step, v_rows.pitch, count, g.in, u + point * u_step + j * g.in,
+                            p.data() + point * p_rows.step, p_rows.pitch);
+        }
+        winograd_output<M>(g, p.data(), p_rows, begin, count, j, j + N < g.out ? j + N : g.out, bias, y);
+      }
+    });
+  } else {
+    // One picture or two: threads share the points instead, so that each reads only its part of the weights.
+    const Rows v_rows(g.total, g.in), p_rows(g.total, round_up(g.out, N));
+    Scratch<T> v(points * v_rows.step), p(points * p_rows.step);
+    parallel_for(g.total, 4, [&](Index begin, Index end) {
+      winograd_input<M>(g, x, begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
+    });
+    parallel_for(points, 4, [&](Index begin, Index end) {
+      for (Index point = begin; point < end; ++point) {
+        for (Index j = 0; j < g.out; j += N) {
+          winograd_multiply(v.data() + point * v_rows.step, v_rows.pitch, g.total, g.in, u + point * u_step + j * g.in,
+                            p.data() + point * p_rows.step + j, p_rows.pitch);
+        }
+      }
+    });
+    parallel_for(g.total, 4, [&](Index begin, Index end) {
+      winograd_output<M>(g, p.data() + begin * p_rows.pitch, p_rows, begin, end - begin, 0, g.out, bias, y);
+    });
+  }
+}
+
+/// dw from x and dy. Tiles are summed in rising order, whatever the number of threads: each point has one owner.
+template <int M, class T>
+void winograd_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
+  using namespace detail;
+  using W = Winograd<M>;
+  constexpr Index points = W::T * W::T, N = tile_cols<T>;
+  constexpr Index chunk = 128;  // tiles at a time: 36 points x 128 x (in + out) numbers
+  const Tiling g(s, false, M);
+  const Index most = g.total < chunk ? g.total : chunk, columns = round_up(g.out, N), step = odd_lines(g.in * columns);
+  const Rows v_rows(most, g.in), p_rows(most, columns);
+  Scratch<T> zeros(g.in > g.out ? g.in : g.out), v(points * v_rows.step), p(points * p_rows.step), du(points * step);
+  for (Index c = 0; c < g.in || c < g.out; ++c) zeros[c] = T(0);
+  for (Index first = 0; first < g.total; first += most) {
+    const Index count = g.total - first < most ? g.total - first : most;
+    parallel_for(count, 8, [&](Index begin, Index end) {
+      winograd_input<M>(g, x, first + begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
+      winograd_output_adjoint<M>(g, dy, first + begin, end - begin, p_rows, zeros.data(), p.data() + begin * p_rows.pitch);
+    });
+    parallel_for(points, 1, [&](Index point, Index) {
+      const T* left = v.data() + point * v_rows.step;
+      const T* right = p.data() + point * p_rows.step;
+      T* total = du.data() + point * step;
+      for (Index j = 0; j < g.out; j += N) {
+        for (Index i = 0, rows; i < g.in; i += rows) {
+          rows = next_rows(g.in - i);
+          with_rows(rows, [&](auto height) {
+            constexpr int R = height;
+            const Index begin = i + R <= g.in ? i : g.in - R;  // no column is read past its end
+            Pack<T> acc[R][tile_regs];
+            clear(acc);
+            fma_tile<R, tile_regs>(acc, count, Columns<T>{left + begin, v_rows.pitch}, right + j, p_rows.pitch);
+#pragma GCC unroll 16
+            for (int r = 0; r < R; ++r) {
+              if (begin + r < i || begin + r >= i + rows) continue;
+              T* to = total + (begin + r) * columns + j;
+#pragma GCC unroll 4
+              for (int k = 0; k < tile_regs; ++k) {
+                if (first > 0) acc[r][k] += Pack<T>::load(to + k * lanes_of<T>);
+              }
+              store_row<R, T>(acc, r, to, N);
+            }
+          });
+        }
+      }
+    });
+  }
+  parallel_for(g.in, 4, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      for (Index j = 0; j < g.out; j += lanes_of<T>) {
+        Pack<T> half[3][W::T];
+#pragma GCC unroll 8
+        for (int column = 0; column < W::T; ++column) {
+          Pack<T> total[3] = {Pack<T>(T(0)), Pack<T>(T(0)), Pack<T>(T(0))};
+#pragma GCC unroll 8
+          for (int row = 0; row < W::T; ++row) {
+            const Pack<T> d = Pack<T>::load(du.data() + (row * W::T + column) * step + i * columns + j);
+#pragma GCC unroll 4
+            for (int k = 0; k < 3; ++k) {
+              if (W::G[row][k] != 0) total[k] = fma(Pack<T>(W::G[row][k]), d, total[k]);
+            }
+          }
+          for (int k = 0; k < 3; ++k) half[k][column] = total[k];
+        }
+#pragma GCC unroll 16
+        for (int t = 0; t < 9; ++t) {
+          Pack<T> total(T(0));
+#pragma GCC unroll 8
+          for (int column = 0; column < W::T; ++column) {
+            if (W::G[column][t % 3] != 0) total = fma(Pack<T>(W::G[column][t % 3]), half[t / 3][column], total);
+          }
+          store_left(dw + (t * g.in + i) * g.out + j, total, g.out - j);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace tessera::inline TESSERA_ISA::kernel

@@ -1,0 +1,152 @@
+// A module's parameters and buffers in a safetensors file, by dotted path (`blocks.0.attention.query.weight`).
+//
+//   save("net.safetensors", net);                             // one module, one file
+//   load("net.safetensors", net);
+//   put(file, text, "text"); put(file, unet, "unet");         // several in one: `text.embedding.weight`, ...
+//   get(file, unet, "unet");
+//
+// Loading is strict and whole: every name, shape and type is compared first, the error lists the first five differences and says
+// how many more there are, and the module changes only when nothing is wrong.
+#pragma once
+
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <tessera/io/safetensors.hpp>
+#include <tessera/kernel/reduce.hpp>
+#include <tessera/nn/module.hpp>
+#include <tuple>
+
+namespace tessera::inline TESSERA_ISA {
+
+namespace detail {
+
+inline std::string joined(const std::string& prefix, const std::string& path) {
+  return prefix.empty() ? path : prefix + '.' + path;
+}
+
+/// Collects what differs; throws when that was anything.
+class Differences {
+ public:
+  explicit Differences(const Safetensors& file)
+      : file_(file.source().empty() ? "safetensors" : printable(file.source(), 400)) {}
+
+  void add(const std::string& name, const std::string& expected, const std::string& found) {
+    if (count_++ < shown)
+      list_ += (count_ == 1 ? ": tensor " : "; tensor ") + quoted(name) + ": expected " + expected + ", found " + found;
+  }
+  void finish() const {
+    if (count_ == 0) return;
+    throw io_error(file_ + list_ +
+                   (count_ > shown ? "; and " + std::to_string(count_ - shown) + " more differences" : "") +
+                   ": these are the weights of another model");
+  }
+
+ private:
+  static constexpr std::size_t shown = 5;
+  std::string file_, list_;
+  std::size_t count_ = 0;
+};
+
+/// Values of one type, read but not yet given to the module.
+template <class T>
+struct Stage {
+  std::vector<Tensor<T>> values;
+  std::size_t given = 0;
+};
+using Stages = std::tuple<Stage<float>, Stage<double>, Stage<std::int32_t>, Stage<std::int64_t>, Stage<std::uint8_t>>;
+
+}  // namespace detail
+
+/// Adds every parameter and buffer as `prefix.path`; floats as `stored` when that is given, else exactly.
+/// Throws argument_error when two members share a path, number_error when a finite value would become infinite in half
+/// precision.
+template <Module M>
+void put(Safetensors& file, const M& module, const std::string& prefix = "", std::optional<DType> stored = {}) {
+  for_each_tensor(module, [&](const std::string& path, const auto& v) {
+    using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
+    const std::string name = detail::joined(prefix, path);
+    if (file.contains(name)) throw argument_error("save: two tensors are called " + quoted(name));
+    if constexpr (std::floating_point<T>) {
+      constexpr double largest = 65504;
+      for (Index i = 0, n = stored == DType::f16 ? v.size() : 0; i < n; ++i) {
+        const double x = std::abs(static_cast<double>(v[i]));
+        if (x > largest && x <= static_cast<double>(std::numeric_limits<T>::max()))
+          throw number_error("save: tensor " + quoted(name) + ": " + std::to_string(x) +
+                             " is beyond F16, whose largest is 65504; store it as BF16 or F32");
+      }
+      file.put(name, v, stored.value_or(dtype_of<T>));
+    } else {
+      file.put(name, v);
+    }
+  });
+}
+
+/// Fills the module from `prefix.*`. Returns the names of tensors that hold a NaN or an infinity: worth a warning.
+/// Throws io_error and leaves the module as it was when a name is missing or unexpected, or a shape or type differs.
+template <Module M>
+std::vector<std::string> get(const Safetensors& file, M& module, const std::string& prefix = "") {
+  detail::Differences differences(file);
+  std::map<std::string, bool> wanted;
+  for_each_tensor(module, [&](const std::string& path, const auto& v) {
+    using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
+    const std::string name = detail::joined(prefix, path);
+    wanted[name] = true;
+    if (!file.contains(name))
+      differences.add(name, v.shape().to_string(), "no such tensor");
+    else if (file.shape(name) != v.shape())
+      differences.add(name, v.shape().to_string(), file.shape(name).to_string());
+    else if (!convertible<T>(file.dtype(name)))
+      differences.add(name, std::string(name_of(dtype_of<T>)), std::string(name_of(file.dtype(name))));
+  });
+  const std::string start = prefix.empty() ? prefix : prefix + '.';
+  for (const std::string& name : file.names()) {
+    if (name.starts_with(start) && !wanted.contains(name))
+      differences.add(name, "no such tensor", file.shape(name).to_string());
+  }
+  differences.finish();
+
+  detail::Stages stages;
+  std::vector<std::string> not_finite;
+  for_each_tensor(module, [&](const std::string& path, const auto& v) {
+    using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
+    const std::string name = detail::joined(prefix, path);
+    auto& values = std::get<detail::Stage<T>>(stages).values;
+    values.push_back(file.get<T>(name));
+    if constexpr (std::floating_point<T>) {
+      if (!kernel::all_finite(v.size(), std::as_const(values.back()).data())) not_finite.push_back(name);
+    }
+  });
+  for_each_tensor(module, [&](const std::string&, auto& v) {
+    auto& stage = std::get<detail::Stage<typename std::remove_cvref_t<decltype(v)>::Scalar>>(stages);
+    v = std::move(stage.values[stage.given++]);
+  });
+  return not_finite;
+}
+
+/// Writes one module into a file of its own, in one step. Throws io_error, and then nothing has changed.
+template <Module M>
+void save(const std::string& path, const M& module, std::map<std::string, std::string> metadata = {},
+          std::optional<DType> stored = {}) {
+  Safetensors file;
+  file.metadata = std::move(metadata);
+  put(file, module, "", stored);
+  file.write(path);
+}
+
+/// What load() found beside the weights.
+struct Loaded {
+  std::map<std::string, std::string> metadata;
+  std::vector<std::string> not_finite;  // tensors that hold a NaN or an infinity: worth a warning
+};
+
+/// Reads what save() wrote. Throws io_error, and then the module is as it was.
+template <Module M>
+Loaded load(const std::string& path, M& module) {
+  Safetensors file = Safetensors::read(path);
+  std::vector<std::string> not_finite = get(file, module);
+  return {std::move(file.metadata), std::move(not_finite)};
+}
+
+}  // namespace tessera::inline TESSERA_ISA

@@ -1,0 +1,108 @@
+// What a training run is beside its weights, in and out of a Safetensors: optimizer, moving average, and text forms of the
+// configurations that are exact enough to compare. Everything is found by parameter path, so members may change their order.
+#pragma once
+
+#include <cstdio>
+#include <tessera/nn/save.hpp>
+#include <tessera/train/ema.hpp>
+#include <tessera/train/optimizer.hpp>
+#include <tessera/train/schedule.hpp>
+
+namespace tessera::inline TESSERA_ISA {
+
+/// `adamw rate 0.001 beta1 0.9 ...`: equal texts, equal configurations.
+inline std::string describe(const OptimizerConfig& c) {
+  constexpr const char* names[] = {"sgd", "adam", "adamw", "lion"};
+  char text[256];
+  std::snprintf(text, sizeof text, "%s rate %.17g beta1 %.17g beta2 %.17g epsilon %.17g decay %.17g%s",
+                names[static_cast<int>(c.kind)], c.rate, c.beta1, c.beta2, c.epsilon, c.decay, c.nesterov ? " nesterov" : "");
+  return text;
+}
+inline std::string describe(const Schedule& s) {
+  constexpr const char* names[] = {"constant", "linear", "cosine", "step"};
+  char text[256];
+  std::snprintf(text, sizeof text, "%s warmup %lld hold %lld total %lld floor %.17g every %lld gamma %.17g",
+                names[static_cast<int>(s.decay)], static_cast<long long>(s.warmup), static_cast<long long>(s.hold),
+                static_cast<long long>(s.total), s.floor, static_cast<long long>(s.every), s.gamma);
+  return text;
+}
+
+namespace detail {
+/// A whole number out of the metadata. Throws io_error.
+inline Index metadata_number(const Safetensors& file, const std::string& key) {
+  const auto at = file.metadata.find(key);
+  if (at == file.metadata.end()) throw_io(file.source(), key, "it in the metadata", "none");
+  long long value = 0;
+  int end = 0;
+  if (at->second.size() > 18 || std::sscanf(at->second.c_str(), "%lld%n", &value, &end) != 1 ||
+      end != static_cast<int>(at->second.size()) || value < 0)
+    throw_io(file.source(), key, "a whole number", quoted(at->second));
+  return value;
+}
+}  // namespace detail
+
+/// Adds `prefix.first.PATH`, `prefix.second.PATH` and `prefix.steps.PATH` for every parameter of the module that has them.
+template <class T, Module M>
+void put(Safetensors& file, const Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
+  file.metadata[prefix] = describe(optimizer.config());
+  file.metadata[prefix + ".steps"] = std::to_string(optimizer.steps());
+  std::size_t i = 0;
+  for_each_parameter(module, [&](const std::string& path, const auto&) {
+    if (i < optimizer.states().size()) {
+      const auto& s = optimizer.states()[i];
+      if (s.first) file.put(prefix + ".first." + path, s.first);
+      if (s.second) file.put(prefix + ".second." + path, s.second);
+      if (s.steps > 0) file.put(prefix + ".steps." + path, Tensor<std::int64_t>::scalar(s.steps));
+    }
+    ++i;
+  });
+}
+
+/// Restores what put() added; the optimizer keeps its own configuration. Throws io_error and changes nothing when the file's
+/// optimizer is of another kind or a moment has another shape than its parameter.
+template <class T, Module M>
+void get(const Safetensors& file, Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
+  const Index steps = detail::metadata_number(file, prefix + ".steps");
+  const std::string own = describe(optimizer.config());
+  const auto described = file.metadata.find(prefix);
+  const std::string kind = own.substr(0, own.find(' '));
+  if (described == file.metadata.end() || !described->second.starts_with(kind + ' '))
+    throw_io(file.source(), prefix, "the state of " + kind, described == file.metadata.end() ? "none" : quoted(described->second));
+  detail::Differences differences(file);
+  std::vector<typename Optimizer<T>::State> states;
+  for_each_parameter(module, [&](const std::string& path, const auto& p) {
+    auto& s = states.emplace_back();
+    const auto moment = [&](const std::string& name, Tensor<T>& to) {
+      if (!file.contains(name)) return;
+      if (file.shape(name) != p.value.shape())
+        differences.add(name, p.value.shape().to_string(), file.shape(name).to_string());
+      else
+        to = file.get<T>(name);
+    };
+    moment(prefix + ".first." + path, s.first);
+    moment(prefix + ".second." + path, s.second);
+    if (const std::string name = prefix + ".steps." + path; file.contains(name)) {
+      if (file.shape(name).size() != 1)
+        differences.add(name, "[]", file.shape(name).to_string());
+      else
+        s.steps = file.get<std::int64_t>(name)[0];
+    }
+  });
+  differences.finish();
+  optimizer.restore(steps, std::move(states));
+}
+
+template <Module M>
+void put(Safetensors& file, const Ema<M>& ema, const std::string& prefix = "ema") {
+  file.metadata[prefix + ".updates"] = std::to_string(ema.updates());
+  put(file, ema.average(), prefix);
+}
+/// Throws io_error and changes nothing when the file's average is not one of this module.
+template <Module M>
+void get(const Safetensors& file, Ema<M>& ema, const std::string& prefix = "ema") {
+  const Index updates = detail::metadata_number(file, prefix + ".updates");
+  get(file, ema.average(), prefix);
+  ema.set_updates(updates);
+}
+
+}  // namespace tessera::inline TESSERA_ISA

@@ -1,0 +1,18 @@
+# Compiles SOURCE twice with CXX: see CMakeLists.txt beside this file.
+cmake_minimum_required(VERSION 3.24)
+set(compile ${CXX} -std=c++20 -fsyntax-only -I${INCLUDE} ${SOURCE})
+
+execute_process(COMMAND ${compile} RESULT_VARIABLE result ERROR_VARIABLE errors)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "the control does not compile:\n${errors}")
+endif()
+execute_process(COMMAND ${compile} -DMUST_FAIL RESULT_VARIABLE result ERROR_VARIABLE errors)
+if(result EQUAL 0)
+  message(FATAL_ERROR "compiles with MUST_FAIL, and should not")
+endif()
+file(STRINGS ${SOURCE} wanted REGEX "^// error: ")
+string(REPLACE "// error: " "" wanted "${wanted}")
+string(FIND "${errors}" "${wanted}" position)
+if(wanted STREQUAL "" OR position EQUAL -1)
+  message(FATAL_ERROR "fails without saying '${wanted}':\n${errors}")
+endif()
