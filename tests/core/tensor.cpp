@@ -1,4 +1,6 @@
+#include <cmath>
 #include <cstdint>
+#include <new>
 #include <tessera/core/tensor.hpp>
 #include <type_traits>
 #include <utility>
@@ -29,10 +31,14 @@ TEST_CASE("a tensor holds its values in row-major order", "[core]") {
 
 TEST_CASE("fills", "[core]") {
   for (Index n : {0, 1, 7, 1000}) {
-    for (float x : Tensor<float>({n}, 0.0f).span()) REQUIRE(x == 0.0f);
-    for (float x : Tensor<float>({n}, 2.5f).span()) REQUIRE(x == 2.5f);
-    for (float x : Tensor<float>({n}, -0.0f).span()) REQUIRE(std::signbit(x));
-    for (std::int64_t x : Tensor<std::int64_t>({n}, -1).span()) REQUIRE(x == -1);
+    const Tensor<float> zero({n}, 0.0f), some({n}, 2.5f), negative({n}, -0.0f);
+    const Tensor<std::int64_t> whole({n}, -1);
+    for (Index i = 0; i < n; ++i) {
+      REQUIRE(zero[i] == 0.0f);
+      REQUIRE(some[i] == 2.5f);
+      REQUIRE(std::signbit(negative[i]));
+      REQUIRE(whole[i] == -1);
+    }
   }
   CHECK(Tensor<double>::scalar(3).item() == 3.0);
   CHECK_THROWS_WITH(Tensor<double>({2}, 1.0).item(), "item: one element wanted, shape is [2]");

@@ -120,8 +120,10 @@ TEST_CASE("safetensors: what is wrong is named with file, field, expected and fo
   CHECK(message(entry("F32", "[2]", "[0,4]"), 4) == w + "data_offsets: expected 8 bytes for F32 [2], found 4 bytes");
   CHECK(message(entry("F32", "[4294967296,4294967296]", "[0,4]"), 4) ==
         w + "shape: expected a product below 2^56, found an overflow at extent 4294967296");
-  CHECK(message(entry("F32", "[0,4294967296,4294967296,4294967296]", "[0,4]"), 4) ==
-        w + "data_offsets: expected 0 bytes for F32 [0, 4294967296, 4294967296, 4294967296], found 4 bytes");
+  CHECK(message(entry("F32", "[0,4294967296,4294967296]", "[0,0]"), 0) ==
+        w + "shape: expected a product below 2^56, found an overflow at extent 4294967296");
+  CHECK(message(entry("F32", "[0,3]", "[0,4]"), 4) ==
+        w + "data_offsets: expected 0 bytes for F32 [0, 3], found 4 bytes");
   CHECK(message(entry("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4) ==
         w + "shape: expected at most 8 extents, found more");
   CHECK(message(entry("F32", "[1]", "[0,8]"), 4) ==

@@ -317,6 +317,40 @@ TEST_CASE("a query's row does not depend on the other queries or on the rest of 
   }
 }
 
+TEST_CASE("rows far apart and any number of threads give the same bits", "[kernel]") {
+  for (const Index width : {20, 64}) {
+    const Problem<float> p = problem<float>(AttentionShape::dense(3, 90, 100, 4, 2, width), {.causal = true});
+    const Result<float> r = run(p);
+    const int threads = tessera::threads();
+    for (const int n : {1, 2, 5}) {
+      tessera::set_threads(n);
+      const Result<float> a = run(p);
+      CHECK((same_bits(a.out, r.out) && same_bits(a.dq, r.dq) && same_bits(a.dk, r.dk) && same_bits(a.dv, r.dv)));
+    }
+    tessera::set_threads(threads);
+
+    Problem<float> far = p;
+    AttentionShape& s = far.s;
+    s.q_row = s.k_row = s.v_row = s.out_row = 2053;
+    s.q_batch = s.out_batch = 90 * 2053, s.k_batch = s.v_batch = 100 * 2053;
+    const auto spread = [](const std::vector<float>& x, Index row) {
+      std::vector<float> y(x.size() / z(row) * 2053);
+      for (std::size_t i = 0; i < x.size(); ++i) y[i / z(row) * 2053 + i % z(row)] = x[i];
+      return y;
+    };
+    const Index q_row = p.s.q_row, k_row = p.s.k_row;
+    far.q = spread(p.q, q_row), far.k = spread(p.k, k_row), far.v = spread(p.v, k_row), far.dout = spread(p.dout, q_row);
+    const Result<float> a = run(far);
+    const auto same = [](const std::vector<float>& x, const std::vector<float>& y, Index row) {
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (x[i] != y[i / z(row) * 2053 + i % z(row)]) return false;
+      }
+      return true;
+    };
+    CHECK((same(r.out, a.out, q_row) && same(r.dq, a.dq, q_row) && same(r.dk, a.dk, k_row) && same(r.dv, a.dv, k_row)));
+  }
+}
+
 TEST_CASE("padded keys are as if they were not there, whatever stands in them", "[kernel]") {
   const Index kept = 70, keys = 150;
   Problem<float> all = problem<float>(AttentionShape::dense(1, 33, keys, 2, 2, 20), {.biased = true});

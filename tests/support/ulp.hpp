@@ -76,6 +76,7 @@ inline double normal_cdf(double x) { return 0.5 * std::erfc(-x * std::sqrt(0.5))
 inline double normal_pdf(double x) { return std::exp(-0.5 * x * x) * 0.39894228040143267794; }
 inline double tanh_form(double x) { return 1.5957691216057307117 * x * (1 + 0.044715 * x * x); }
 inline double tanh_form_slope(double x) { return 1.5957691216057307117 * (1 + 3 * 0.044715 * x * x); }
+inline double looser(double x) { return x < 0 && x > -20 ? 1 + std::fabs(tanh_form(x)) : 1.0; }
 /// x s, but 0 where s is: the limit at -inf.
 inline double times(double x, double s) { return s == 0 ? 0.0 : x * s; }
 
@@ -101,17 +102,15 @@ void each_function(const See& see) {
   see("gelu_slope", 5.0, [](F x) { return k::gelu_slope(x); }, [](double x) {
     return two_terms(normal_cdf(x), times(x, normal_pdf(x)));
   });
-}
-
-/// gelu's tanh form is no better than its argument u: the error in ULP may grow with |u|, its bound counts per 1 + |u|.
-template <class See>
-void each_tanh_form(const See& see) {
-  see("gelu_tanh", [](F x) { return k::gelu_tanh(x); }, [](double x) {
-    return plain(times(x, logistic(tanh_form(x))));
+  // The tanh form's tail exp(-u) is no better than u: below 0 its unit grows with 1 + |u|.
+  see("gelu_tanh", 5.0, [](F x) { return k::gelu_tanh(x); }, [](double x) {
+    const double y = times(x, logistic(tanh_form(x)));
+    return Value{y, y * looser(x)};
   });
-  see("gelu_tanh_slope", [](F x) { return k::gelu_tanh_slope(x); }, [](double x) {
-    const double s = logistic(tanh_form(x));
-    return two_terms(s, times(times(times(x, tanh_form_slope(x)), s), logistic(-tanh_form(x))));
+  see("gelu_tanh_slope", 5.0, [](F x) { return k::gelu_tanh_slope(x); }, [](double x) {
+    const double s = logistic(tanh_form(x)), rest = logistic(-tanh_form(x));
+    const Value y = two_terms(s, times(times(tanh_form_slope(x), times(x, s)), rest));
+    return Value{y.value, y.size * looser(x)};
   });
 }
 

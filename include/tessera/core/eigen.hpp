@@ -4,9 +4,9 @@
 //     Eigen::SelfAdjointEigenSolver<Eigen::MatrixXf> solver(m.transpose() * m);
 //     auto axes = to_tensor(solver.eigenvectors());                   // computed straight into the new tensor
 //
-// Like a pointer, a map does not keep its tensor alive. A mutable map makes the tensor's memory its own first (copy on write);
-// a copy of the tensor made after that shares what the map then writes. Nothing else in Tessera includes this header: it
-// costs 3 to 4 s a translation unit.
+// Like a pointer, a map does not keep its tensor alive. A mutable map makes the tensor's memory its own first (copy
+// on write); a copy of the tensor made after that shares what the map then writes. Nothing else in Tessera includes
+// this header: it costs 3 to 4 s a translation unit.
 #pragma once
 
 #if defined(__GNUC__) && !defined(__clang__)

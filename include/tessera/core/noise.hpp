@@ -1,15 +1,17 @@
-// Noise: randomness as a value. A Noise is a 64-bit key of Philox4x32-10 (kernel/philox.hpp); asking it twice gives the same
-// numbers, and `fork(i)` gives as many unrelated ones as are wanted: item i of a batch takes fork(i), step t fork(t). So
-// the same seed gives the same object whatever the batch size, thread count, preview or order of evaluation.
+// Noise: randomness as a value. A Noise is a 64-bit key of Philox4x32-10 (kernel/philox.hpp); asking it twice gives
+// the same numbers, and `fork(i)` gives as many unrelated ones as are wanted: item i of a batch takes fork(i), step t
+// fork(t). So the same seed gives the same object whatever the batch size, thread count, preview or order of
+// evaluation.
 //
 //     const Noise noise{42};
 //     auto z = noise.fork(0).normal<float>({4, 32, 32, 3});
 //
-// Element i of a fill depends on (key, i) alone: on every instruction set, with every compiler, the same bytes. Draws of different
-// kinds under one key (uniform, normal, below, ...) are unrelated too.
+// Element i of a fill depends on (key, i) alone: on every instruction set, with every compiler, the same bytes. Draws
+// of different kinds under one key (uniform, normal, below, ...) are unrelated too.
 //
-// Noise and Rng are types of plain `tessera`, so functions that take them link across translation units built with other flags.
-// Only the two fills depend on the instruction set: they are templates over its width, hence one instance for each.
+// Noise and Rng are types of plain `tessera`, so functions that take them link across translation units built with
+// other flags. Only the two fills depend on the instruction set: they are templates over its width, hence one
+// instance for each.
 #pragma once
 
 #include <cmath>

@@ -1,11 +1,11 @@
 // The pool behind Tensor: size classes and free lists, nothing returned to the system within a step.
 //
-// A fresh 64 MB output costs 57 ms from malloc (page faults) and 5 ms from the pool. Classes are quarter powers of two (at
-// most 25 % unused); blocks of 2 MB and more lie on 2 MB boundaries and ask for huge pages.
+// A fresh 64 MB output costs 57 ms from malloc (page faults) and 5 ms from the pool. Classes are quarter powers of
+// two (at most 25 % unused); blocks of 2 MB and more lie on 2 MB boundaries and ask for huge pages.
 //
-// Blocks of up to 64 KB go to the freeing thread's own lists, without a lock. When a thread has freed 16 MB more of them than
-// it took, and when it ends, they go to lists that all threads share; larger blocks go there at once. So a loader that
-// fills batches and a trainer that frees them do not pile up memory.
+// Blocks of up to 64 KB go to the freeing thread's own lists, without a lock. When a thread has freed 16 MB more of
+// them than it took, and when it ends, they go to lists that all threads share; larger blocks go there at once. So a
+// loader that fills batches and a trainer that frees them do not pile up memory.
 //
 // Under the address sanitizer the pool steps aside, so that its checks stay sharp.
 #pragma once
@@ -72,6 +72,7 @@ inline std::size_t bytes_of(std::uint32_t list) {
 }
 
 inline void* fresh(std::size_t bytes) {
+  if (bytes >> 47) throw std::bad_alloc();  // no address space is so large; sanitizers would abort
   constexpr std::size_t huge = std::size_t{2} << 20;
   const std::size_t alignment = bytes >= huge ? huge : 64;
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;

@@ -1,6 +1,6 @@
-// Shape: the extents of a row-major tensor, at most 8 of them. Letters used in comments everywhere: B batch, T time, F frames,
-// H height, W width, C channels, D model width, V vocabulary, K kernel. Images are channels-last, [B, H, W, C]; sound is
-// [B, T, C]; video [B, F, H, W, C]; text [B, T] of token ids.
+// Shape: the extents of a row-major tensor, at most 8 of them. Letters used in comments everywhere: B batch, T time,
+// F frames, H height, W width, C channels, D model width, V vocabulary, K kernel. Images are channels-last, [B, H, W,
+// C]; sound is [B, T, C]; video [B, F, H, W, C]; text [B, T] of token ids.
 #pragma once
 
 #include <initializer_list>

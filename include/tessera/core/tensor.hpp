@@ -1,5 +1,5 @@
-// Tensor<T>: a contiguous row-major array, 64-byte aligned, from a pool. Copies share the buffer until one of them is written
-// to (copy on write), so passing tensors by value is cheap and never surprises.
+// Tensor<T>: a contiguous row-major array, 64-byte aligned, from a pool. Copies share the buffer until one of them is
+// written to (copy on write), so passing tensors by value is cheap and never surprises.
 #pragma once
 
 #include <cstring>

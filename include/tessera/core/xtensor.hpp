@@ -4,9 +4,9 @@
 //     xt::view(v, xt::all(), 0) = 1.0f;                     // writes into t
 //     auto standard = to_tensor<float>((v - xt::mean(v)) / xt::stddev(v));   // computed straight into the new tensor
 //
-// Like a pointer, a view does not keep its tensor alive. A mutable view makes the tensor's memory its own first (copy on write);
-// a copy of the tensor made after that shares what the view then writes. Nothing else in Tessera includes this header: it
-// costs 2 to 4 s a translation unit.
+// Like a pointer, a view does not keep its tensor alive. A mutable view makes the tensor's memory its own first (copy
+// on write); a copy of the tensor made after that shares what the view then writes. Nothing else in Tessera includes
+// this header: it costs 2 to 4 s a translation unit.
 #pragma once
 
 #include <cstddef>

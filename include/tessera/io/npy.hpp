@@ -138,7 +138,7 @@ class NpyHeaderParser {
         if (extent > std::uint64_t{1} << 56) fail("an extent below 2^56");
         extent = 10 * extent + static_cast<std::uint64_t>(text_[at_] - '0');
       }
-      const auto next = checked_multiply(product, extent);
+      const auto next = checked_multiply(product, extent == 0 ? 1 : extent);  // Shape wants it so too
       if (!next || *next > std::uint64_t{1} << 56) fail("extents whose product is below 2^56");
       product = *next;
       extents[rank++] = static_cast<Index>(extent);

@@ -228,7 +228,7 @@ class Safetensors::Parser {
     json.array([&] {
       const std::uint64_t extent = natural(json, tensor(name) + ": shape");
       if (rank == Shape::max_rank) fail(tensor(name) + ": shape", "at most 8 extents", "more");
-      const auto next = checked_multiply(product, extent);
+      const auto next = checked_multiply(product, extent == 0 ? 1 : extent);  // Shape wants it so too
       if (!next || *next > (std::uint64_t{1} << 56)) {
         fail(tensor(name) + ": shape", "a product below 2^56", "an overflow at extent " + std::to_string(extent));
       }

@@ -144,14 +144,6 @@ void dot_lanes(Index lanes, Index width, const T* a, const T* b, T* delta) {
   }
 }
 
-/// to[i] = factor from[i], n rows of `width`.
-template <class T>
-void copy_scaled(const T* from, T* to, Index width, T factor) {
-  Index d = 0;
-  for (; d + lanes_of<T> <= width; d += lanes_of<T>) (Pack<T>::load(from + d) * Pack<T>(factor)).store(to + d);
-  for (; d < width; ++d) to[d] = from[d] * factor;
-}
-
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
@@ -168,12 +160,12 @@ void attention(const AttentionShape& s, const T* q, const T* k, const T* v, cons
   using namespace attention_detail;
   constexpr Index W = strip_width<T>;
   const Index blocks = (s.queries + query_block - 1) / query_block;
-  const Index panel = s.width * W, gathered = key_padding ? key_block * s.width : 0;
+  const Index panel = s.width * W, room = key_block * s.width;
   const T factor = static_cast<T>(s.factor()) * log2_of_e<T>;
   const Index flops = 4 * (s.queries < query_block ? s.queries : query_block) * s.keys * s.width;
 
   parallel_for(s.batch * s.heads * blocks, grain(flops), [&](Index begin, Index end) {
-    const Scratch<T> scores(key_block * W), k_room(gathered), v_room(gathered), fade(W);
+    const Scratch<T> scores(key_block * W), k_room(room), v_room(room), fade(W);
     const Scratch<T> across_q(block_strips<T> * panel), acc(block_strips<T> * panel);
     const Scratch<T> top(query_block), total(query_block), sees(query_block);
     const Scratch<std::int32_t> kept_room(key_padding ? s.keys : 0);
@@ -227,8 +219,8 @@ void attention_adjoint(const AttentionShape& s, const T* q, const T* k, const T*
                        const T* bias, const T* out, const T* lse, const T* dout, T* dq, T* dk, T* dv, T* dbias) {
   using namespace attention_detail;
   constexpr Index W = strip_width<T>, L = lanes_of<T>;
-  const Index panel = s.width * W, gathered = key_padding ? key_block * s.width : 0;
-  const Index whole = (s.width + L - 1) / L * L, copied = whole == s.width ? 0 : query_block * whole;
+  const Index panel = s.width * W, room = key_block * s.width;
+  const Index whole = (s.width + L - 1) / L * L;
   const T scale = static_cast<T>(s.factor());
   const bool batch_shares = dbias && s.bias_batch == 0, heads_share = dbias && s.bias_head == 0;
   const Index batch_tasks = batch_shares ? 1 : s.batch, head_tasks = heads_share ? 1 : s.kv_heads;
@@ -243,10 +235,10 @@ void attention_adjoint(const AttentionShape& s, const T* q, const T* k, const T*
   const Index items = s.batch * s.kv_heads / (batch_tasks * head_tasks > 0 ? batch_tasks * head_tasks : 1);
   const Index flops = 10 * items * s.group() * s.queries * s.keys * s.width;
   parallel_for(batch_tasks * head_tasks, grain(flops), [&](Index begin, Index end) {
-    const Scratch<T> scores(key_block * query_block), ds(key_block * query_block), k_room(gathered), v_room(gathered);
+    const Scratch<T> scores(key_block * query_block), ds(key_block * query_block), k_room(room), v_room(room);
     const Scratch<T> across_q(block_strips<T> * panel), across_g(block_strips<T> * panel), across_out(panel);
     const Scratch<T> dq_acc(block_strips<T> * panel), dk_acc(s.keys * whole), dv_acc(s.keys * whole);
-    const Scratch<T> q_room(copied), g_room(copied), turned(dbias ? key_block * query_block : 0);
+    const Scratch<T> q_room(query_block * whole), g_room(query_block * whole), turned(dbias ? key_block * query_block : 0);
     const Scratch<T> sees(query_block), row_lse(query_block), delta(query_block);
     const Scratch<std::int32_t> kept_room(key_padding ? s.keys : 0);
     Strip<T> strips[block_strips<T>];
@@ -262,8 +254,8 @@ void attention_adjoint(const AttentionShape& s, const T* q, const T* k, const T*
         for (Index block = 0; block < s.queries; block += query_block) {
           const Index queries = s.queries - block < query_block ? s.queries - block : query_block;
           const T *q_rows = q + s.q_at(b, h, block), *g_rows = dout + s.out_at(b, h, block);
-          const Rows<T> whole_q = whole_rows(q_rows, s.q_row, s.width, queries, q_room.data());
-          const Rows<T> whole_g = whole_rows(g_rows, s.out_row, s.width, queries, g_room.data());
+          const Rows<T> whole_q = whole_rows<T>({q_rows, s.q_row}, s.width, queries, q_room.data());
+          const Rows<T> whole_g = whole_rows<T>({g_rows, s.out_row}, s.width, queries, g_room.data());
           Index n_strips = 0, most = 0;
           for (Index t = 0; t < queries; t += W, ++n_strips) {
             Strip<T>& strip = strips[n_strips];

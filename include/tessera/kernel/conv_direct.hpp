@@ -8,8 +8,8 @@
 
 #include <tessera/kernel/conv_gather.hpp>
 #include <tessera/kernel/conv_narrow.hpp>
+#include <tessera/kernel/conv_tiles.hpp>
 #include <tessera/kernel/parallel.hpp>
-#include <tessera/kernel/tile.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel {
 namespace detail {
@@ -29,47 +29,6 @@ void side_by_side(const T* const* source, Index taps, Index count, Index depth, 
   }
 }
 
-/// Panels [column / tile_cols][tap][k][tile_cols] of the weights of the given taps: of W (k over inputs, columns over outputs)
-/// or of its transpose.
-template <class T>
-void pack_weights(const ConvShape& s, Index group, bool transposed, const Tap* tap, Index taps, const T* w, T* to) {
-  constexpr Index N = tile_cols<T>;
-  const Index depth = transposed ? s.group_out() : s.group_in(), columns = transposed ? s.group_in() : s.group_out();
-  const Index panels = (columns + N - 1) / N;
-  parallel_for(panels * taps, 4, [&](Index begin, Index end) {
-    for (Index p = begin; p < end; ++p) {
-      const Index j = p / taps * N;
-      const View<T> all{w + tap[p % taps].weight * s.group_in() * s.out_channels + group * s.group_out(), s.out_channels, 1};
-      const View<T> part = transposed ? all.transposed().at(0, j) : all.at(0, j);
-      pack_panel<N>(to + p * depth * N, part, depth, columns - j < N ? columns - j : N);
-    }
-  });
-}
-
-template <int R, class T>
-[[gnu::always_inline]] inline void begin_with_bias(Pack<T> (&acc)[R][tile_regs], const T* bias, Index columns) {
-  Pack<T> row[tile_regs];
-#pragma GCC unroll 8
-  for (int v = 0; v < tile_regs; ++v) {
-    const Index left = columns - v * lanes_of<T>;
-    row[v] = bias && left > 0 ? load_left(bias + v * lanes_of<T>, left) : Pack<T>(T(0));
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 8
-    for (int v = 0; v < tile_regs; ++v) acc[i][v] = row[v];
-  }
-}
-
-template <int R, class T>
-[[gnu::always_inline]] inline void store_row(const Pack<T> (&acc)[R][tile_regs], int i, T* to, Index columns) {
-#pragma GCC unroll 8
-  for (int v = 0; v < tile_regs; ++v) {
-    const Index left = columns - v * lanes_of<T>;
-    if (left > 0) store_left(to + v * lanes_of<T>, acc[i][v], left);
-  }
-}
-
 inline constexpr Index gather_block = 96;  // pixels whose table and rows are in use at a time
 
 template <class T>
@@ -79,36 +38,21 @@ void gather_product(const Gather<T>& g, const T* panels) {
   const Index taps = copy ? 1 : g.taps, depth = copy ? g.taps * g.depth : g.depth;
   parallel_for(g.pixels(), gather_block, [&](Index begin, Index end) {
     const Index count = end - begin;
-    Scratch<const T*> source(g.taps * count);
+    Scratch<const T*> source(g.taps * count + tile_rows);
     Scratch<T*> target(count);
-    Scratch<T> zeros(g.depth), copied(copy ? count * depth + lanes_of<T> : 0);
+    Scratch<T> zeros(g.depth), copied(copy ? count * depth + lanes_of<T> : 0), bias(round_up(g.columns, N));
     for (Index k = 0; k < g.depth; ++k) zeros[k] = T(0);
+    for (Index j = 0; j < round_up(g.columns, N); ++j) bias[j] = g.bias && j < g.columns ? g.bias[j] : T(0);
     g.sources(begin, count, zeros.data(), source.data());
     g.targets(begin, count, target.data());
     if (copy) {
       side_by_side(source.data(), g.taps, count, g.depth, depth, copied.data());
       for (Index q = 0; q < count; ++q) source[q] = copied.data() + q * depth;
     }
+    for (Index q = 0; q < tile_rows; ++q) source[taps * count + q] = source[0];  // tiles may be higher than what remains
     for (Index j = 0; j < g.columns; j += N) {
-      const T* panel = panels + j * taps * depth;
-      for (Index i = 0, rows; i < count; i += rows) {
-        rows = next_rows(count - i);
-        with_rows(rows, [&](auto height) {
-          constexpr int R = height;
-          Pack<T> acc[R][tile_regs];
-          begin_with_bias<R, T>(acc, g.bias ? g.bias + j : nullptr, g.columns - j);
-          for (Index t = 0; t < taps; ++t) {
-            RowPointers<T, R> a;
-#pragma GCC unroll 16
-            for (int r = 0; r < R; ++r) a.row[r] = source[t * count + i + (r < rows ? r : rows - 1)];
-            fma_tile<R, tile_regs>(acc, depth, a, panel + t * depth * N, N);
-          }
-#pragma GCC unroll 16
-          for (int r = 0; r < R; ++r) {
-            if (r < rows) store_row<R, T>(acc, r, target[i + r] + j, g.columns - j);
-          }
-        });
-      }
+      multiply_rows(source.data(), 0, taps, count, depth, panels + j * taps * depth, bias.data() + j, target.data(), j,
+                    g.columns - j < N ? g.columns - j : N);
     }
   });
 }
@@ -116,7 +60,7 @@ void gather_product(const Gather<T>& g, const T* panels) {
 /// Weights of some taps as gather_apply wants them: to[numbers of one group].
 template <class T>
 Index packed_taps(Index taps, Index depth, Index columns) {
-  return narrow<T>(depth, columns) ? narrow_packed<T>(taps, depth, columns) : taps * depth * round_up(columns, tile_cols<T>);
+  return narrow<T>(depth, columns) ? narrow_packed<T>(taps, depth) : taps * depth * round_up(columns, tile_cols<T>);
 }
 template <class T>
 void pack_taps(const ConvShape& s, Index group, bool transposed, const Tap* tap, Index taps, const T* w, T* to) {
@@ -201,56 +145,6 @@ void conv_input_adjoint_direct(const ConvShape& s, const T* dy, const T* w, T* d
   }
 }
 
-namespace detail {
-
-/// A by a table of columns: column k is somewhere in memory, contiguous in i.
-template <class T>
-struct ColumnPointers {
-  const T* const* column;
-  Index offset;
-  [[gnu::always_inline]] T at(int i, Index k) const { return column[k][offset + i]; }
-};
-
-/// dw[row][j] (+)= sum over k of column(k)[row] panel(k)[j], rows [first, last) of `rows`; `pitch` is dw's.
-template <class T>
-void add_outer_products(const T* const* column, Index count, const T* panels, Index panel_step, Index first, Index last,
-                        Index rows, Index columns, bool add, T* dw, Index pitch) {
-  constexpr Index N = tile_cols<T>;
-  for (Index k = 0; k < count; k += adjoint_block) {
-    const Index depth = count - k < adjoint_block ? count - k : adjoint_block;
-    for (Index j = 0; j < columns; j += N) {
-      const T* panel = panels + j / N * panel_step + k * N;
-      for (Index i = first, height; i < last; i += height) {
-        height = next_rows(last - i);
-        with_rows(height, [&](auto tile) {
-          constexpr int R = tile;
-          // A column may not be read past its end: the last tile begins earlier and leaves out the rows it repeats.
-          const Index begin = i + R <= rows ? i : rows - R;
-          Pack<T> acc[R][tile_regs];
-          clear(acc);
-          fma_tile<R, tile_regs>(acc, depth, ColumnPointers<T>{column + k, begin}, panel, N);
-          const bool onto = add || k > 0;
-#pragma GCC unroll 16
-          for (int r = 0; r < R; ++r) {
-            if (begin + r < i || begin + r >= i + height) continue;
-            T* to = dw + (begin + r) * pitch + j;
-            if (onto) {
-#pragma GCC unroll 8
-              for (int v = 0; v < tile_regs; ++v) {
-                const Index left = columns - j - v * lanes_of<T>;
-                if (left > 0) acc[r][v] += load_left(to + v * lanes_of<T>, left);
-              }
-            }
-            store_row<R, T>(acc, r, to, columns - j);
-          }
-        });
-      }
-    }
-  }
-}
-
-}  // namespace detail
-
 template <class T>
 void conv_weight_adjoint_direct(const ConvShape& s, const T* x, const T* dy, T* dw) {
   if (detail::narrow<T>(s.group_in(), s.group_out())) return conv_weight_adjoint_narrow(s, x, dy, dw);
@@ -291,8 +185,9 @@ void conv_weight_adjoint_direct(const ConvShape& s, const T* x, const T* dy, T* 
       parallel_for(parts * units, 1, [&](Index begin, Index end) {
         for (Index u = begin; u < end; ++u) {
           const Index t = u / units, i = u % units * unit;
-          detail::add_outer_products(table.data() + t * count, count, packed.data(), step, i, i + unit < rows ? i + unit : rows,
-                                     depth, co, first > 0, dw + t * ci * s.out_channels + group * co, s.out_channels);
+          detail::add_outer_products(table.data() + t * count, 0, count, packed.data(), N, step, i,
+                                     i + unit < rows ? i + unit : rows, depth, co, first > 0,
+                                     dw + t * ci * s.out_channels + group * co, s.out_channels);
         }
       });
     }

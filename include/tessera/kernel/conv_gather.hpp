@@ -75,6 +75,9 @@ template <class T>
 
 inline Index round_up(Index n, Index to) { return (n + to - 1) / to * to; }
 
+inline constexpr Index adjoint_chunk = 1024;  // pixels whose table is kept by a weight adjoint
+inline constexpr Index adjoint_block = 128;   // pixels (or tiles) that are summed in registers, before they join the others
+
 inline void forward_taps(const ConvShape& s, Tap* tap) {
   for (Index t = 0; t < s.taps(); ++t) {
     tap[t] = {t / s.kernel_w * s.dilation_h - s.pad_top, t % s.kernel_w * s.dilation_w - s.pad_left, t};

@@ -1,11 +1,9 @@
 // Direct convolution to one to four channels (a picture from its features, or the adjoint of a first layer).
 //
 // Panels of outputs would leave most lanes of a register empty, so here the lanes run over the input channels: each output is
-// a dot product, 4 pixels x 3 or 4 channels at a time, and the lanes are summed at the end by a transpose. The weight adjoint
+// a dot product, a few pixels x 4 channels at a time, and the lanes are summed at the end by a transpose. The weight adjoint
 // likewise keeps input channels in lanes.
 #pragma once
-
-#include <type_traits>
 
 #include <tessera/kernel/conv_gather.hpp>
 #include <tessera/kernel/parallel.hpp>
@@ -18,11 +16,11 @@ template <class T>
 bool narrow(Index depth, Index columns) {
   return columns <= 4 && depth >= lanes_of<T>;
 }
-inline Index narrow_columns(Index columns) { return columns < 2 ? 1 : columns < 4 ? 3 : 4; }  // the widths instantiated
+inline constexpr Index narrow_columns = 4;  // fewer are filled up with zeros: one instance serves them all
 
 template <class T>
-Index narrow_packed(Index taps, Index depth, Index columns) {
-  return taps * narrow_columns(columns) * round_up(depth, lanes_of<T>);
+Index narrow_packed(Index taps, Index depth) {
+  return taps * narrow_columns * round_up(depth, lanes_of<T>);
 }
 /// to[tap][column][k], zeros where there is no such column or k.
 template <class T>
@@ -31,7 +29,7 @@ void pack_narrow(const ConvShape& s, Index group, bool transposed, const Tap* ta
   const Index k_step = transposed ? 1 : s.out_channels, column_step = transposed ? s.out_channels : 1;
   for (Index t = 0; t < taps; ++t) {
     const T* from = w + tap[t].weight * s.group_in() * s.out_channels + group * s.group_out();
-    for (Index c = 0; c < narrow_columns(columns); ++c) {
+    for (Index c = 0; c < narrow_columns; ++c) {
       for (Index k = 0; k < round_up(depth, lanes_of<T>); ++k) {
         *to++ = c < columns && k < depth ? from[k * k_step + c * column_step] : T(0);
       }
@@ -69,10 +67,10 @@ template <int P, int C, class T>
   }
 }
 
-template <int C, class T>
+template <class T>
 void gather_narrow(const Gather<T>& gather, const T* packed) {
   constexpr Index block = 128, L = lanes_of<T>;
-  constexpr int P = 4;  // pixels at a time
+  constexpr int C = narrow_columns, P = native_width == 16 ? 4 : 2;  // pixels at a time: P C sums fit the registers
   parallel_for(gather.pixels(), block, [&](Index begin, Index end) {
     const Gather<T> g = gather;  // by value, here and below: what is reached through a reference is loaded again and again
     const T* const weights = packed;
@@ -107,23 +105,12 @@ void gather_narrow(const Gather<T>& gather, const T* packed) {
     }
   });
 }
-template <class T>
-void gather_narrow(const Gather<T>& g, const T* packed) {
-  switch (narrow_columns(g.columns)) {
-    case 1: return gather_narrow<1>(g, packed);
-    case 3: return gather_narrow<3>(g, packed);
-    default: return gather_narrow<4>(g, packed);
-  }
-}
 
-inline constexpr Index adjoint_chunk = 1024;  // pixels whose table is kept by a weight adjoint
-inline constexpr Index adjoint_block = 128;   // pixels that are summed in registers, before they join the others
-
-/// total[c][i] += sum over k of dy(k)[c] source(k)[i], for C columns c and two registers of channels i, `left` of them real.
-template <int C, bool Whole, class T>
+/// total[c][i] += sum over k of dy(k)[c] source(k)[i], for 4 columns c and two registers of channels i, `left` of them real.
+template <bool Whole, class T>
 void add_narrow_products(const T* const* source, Index channel, Index left, const T* dy, Index dy_pitch, Index columns, Index count,
                          T* total, Index pitch) {
-  constexpr int L = lanes_of<T>;
+  constexpr int C = narrow_columns, L = lanes_of<T>;
   Index column[C];
   for (int c = 0; c < C; ++c) column[c] = c < columns ? c : 0;
   for (Index first = 0; first < count; first += adjoint_block) {
@@ -157,7 +144,7 @@ void conv_weight_adjoint_narrow(const ConvShape& s, const T* x, const T* dy, T* 
   using namespace detail;
   constexpr Index L2 = 2 * lanes_of<T>;
   const Index ci = s.group_in(), co = s.group_out(), taps = s.taps(), pitch = round_up(ci, L2), blocks = pitch / L2;
-  const Index pixels = s.batch * s.out_height() * s.out_width(), width = narrow_columns(co);
+  const Index pixels = s.batch * s.out_height() * s.out_width(), width = narrow_columns;
   Scratch<Tap> tap(taps);
   forward_taps(s, tap.data());
   Scratch<const T*> table(taps * adjoint_chunk);
@@ -176,19 +163,10 @@ void conv_weight_adjoint_narrow(const ConvShape& s, const T* x, const T* dy, T* 
             add_products(table.data() + t * count, i, ci - i, dy + first * s.out_channels + group * co, s.out_channels, co, count,
                          total.data() + t * width * pitch + i, pitch);
           };
-          const auto of_width = [&](auto columns) {
-            constexpr int C = columns;
-            if (ci - i >= L2)
-              add(add_narrow_products<C, true, T>);
-            else
-              add(add_narrow_products<C, false, T>);
-          };
-          if (width == 1)
-            of_width(std::integral_constant<int, 1>{});
-          else if (width == 3)
-            of_width(std::integral_constant<int, 3>{});
+          if (ci - i >= L2)
+            add(add_narrow_products<true, T>);
           else
-            of_width(std::integral_constant<int, 4>{});
+            add(add_narrow_products<false, T>);
         }
       });
     }

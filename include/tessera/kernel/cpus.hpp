@@ -1,5 +1,6 @@
-// How many threads to use: TESSERA_THREADS, else the CPUs this process may run on (its affinity), cut by the container's
-// quota (control groups, version 1 or 2). A quota of 1.5 CPUs gives 2 threads: idle quota is lost, a throttled thread is not.
+// How many threads to use: TESSERA_THREADS, else the CPUs this process may run on (its affinity), cut by the
+// container's quota (control groups, version 1 or 2). A quota of 1.5 CPUs gives 2 threads: idle quota is lost, a
+// throttled thread is not.
 #pragma once
 
 #include <sched.h>

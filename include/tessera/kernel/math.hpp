@@ -48,10 +48,13 @@ struct Exp {
   const F p = polynomial(r, 0.4999999399f, 0.1666652453f, 0.04166831581f, 0.008368369307f, 0.001381655472f);
   return fma(r * r, p, r);
 }
-[[gnu::always_inline]] inline Exp split_exp(F x, F x_low = F(0.0f)) {
+[[gnu::always_inline]] inline Exp split_exp(F x) {
   const F n = nearest(x * F(log2_e));
-  const F r = fnma(n, F(ln2_lo), fnma(n, F(ln2_hi), x)) + x_low;
-  return {expm1_small(r), to_int(n)};
+  return {expm1_small(fnma(n, F(ln2_lo), fnma(n, F(ln2_hi), x))), to_int(n)};
+}
+[[gnu::always_inline]] inline Exp split_exp(F x, F low) {  // of x + low
+  const F n = nearest(x * F(log2_e));
+  return {expm1_small(fnma(n, F(ln2_hi), x) + fnma(n, F(ln2_lo), low)), to_int(n)};  // first term exact: one rounding counts
 }
 /// a 2^n in two factors: overflow becomes infinity, a denormal result is rounded once.
 [[gnu::always_inline]] inline F scale_twice(F a, I n) {
@@ -218,6 +221,27 @@ namespace detail {
   return x / (s + e) * s;
 }
 
+/// The slope of such a gate, s (1 + v (1 - s)) with s = sigmoid(u), v = x du/dx. |u| <= 110 in float.
+template <class T>
+[[gnu::always_inline]] inline Pack<T> gate_slope(Pack<T> u, Pack<T> v) {
+  const Pack<T> one(T(1));
+  const Mask<T> negative = u < Pack<T>(T(0));
+  Pack<T> e, first, last = one;  // s = first last / (1 + e), last a power of 2: a denormal result is rounded once
+  if constexpr (is_double<T>) {
+    e = exp(-abs(u));
+    first = select(negative, e, one);
+  } else {
+    const auto [m, n] = split_exp(-abs(u));
+    const I half = shift_right<1>(n);
+    const F a = (one + m) * power_of_2(half), b = power_of_2(n - half);
+    e = a * b;
+    first = select(negative, a, one);
+    last = select(negative, b, one);
+  }
+  const Pack<T> d = one / (one + e);
+  return (first * d) * fma(v, select(negative, one, e) * d, one) * last;
+}
+
 }  // namespace detail
 
 /// x sigmoid(x). -0 at -inf, the limit.
@@ -231,14 +255,12 @@ template <class T>
   }
 }
 
-/// silu'(x) = s (1 + x (1 - s)), s = sigmoid(x). Error at most 4 ULP of the larger of the value and 0.5 |x + 1.2785| for x > -2: the
-/// slope has a zero at -1.2785.
+/// silu'(x). It has a zero at -1.2785: like the other slopes within 5 ULP of its two terms' magnitudes added, |s| + |x s (1 - s)|.
 template <class T>
 [[gnu::always_inline]] inline Pack<T> silu_slope(Pack<T> x) {
-  const Pack<T> zero(T(0)), one(T(1)), c = min(Pack<T>(T(800)), max(Pack<T>(T(-800)), x));  // inf * 0 is NaN
-  const Pack<T> e = exp(-abs(x)), d = one / (one + e);
-  const Pack<T> s = select(x < zero, e, one) * d, rest = select(x < zero, one, e) * d;
-  return s * fma(c, rest, one);
+  constexpr T limit = T(detail::is_double<T> ? 800 : 110);
+  const Pack<T> c = min(Pack<T>(limit), max(Pack<T>(-limit), x));
+  return detail::gate_slope(c, c);
 }
 
 // ---- erf, gelu
@@ -261,20 +283,20 @@ template <class T>
 
 namespace detail {
 
-/// The normal distribution's tail for 1 <= a <= 14.5: Phi(-a) = (1 + m) 2^n ratio q, where (1 + m) 2^n = exp(-a^2 / 2),
-/// q = 1 / (a + 2) and ratio is nearly flat. The 2 makes q's rounding error cancel rather than grow in ratio q.
+/// The normal distribution's tail for 1 <= a <= 14.5: a Phi(-a) = (1 + m) 2^n ratio u, where (1 + m) 2^n = exp(-a^2 / 2),
+/// u = a / (a + 2) and ratio is nearly flat. An error of u shrinks in ratio u.
 struct NormalTail {
   F m;
   I n;
-  F ratio, q;
+  F ratio, u;
 };
 [[gnu::always_inline]] inline NormalTail normal_tail(F a) {
-  const F q = F(1.0f) / (a + F(2.0f)), t = (a - F(2.0f)) * q;
+  const F u = a / (a + F(2.0f)), t = u + u - F(1.0f);  // t = (a - 2) / (a + 2)
   const F ratio = polynomial(t, 0.6724080132f, -0.33140453f, 0.02879618713f, 0.03672387372f, -0.0004474546564f, -0.006823233759f,
                              -0.00201425748f, 0.001323512353f, 0.0003975803024f);
   const F square = a * a, low = F(-0.5f) * square_error(a, square);
   const auto [m, n] = split_exp(max(F(-110.0f), F(-0.5f) * square), low);
-  return {m, n, ratio, q};
+  return {m, n, ratio, u};
 }
 
 }  // namespace detail
@@ -286,8 +308,8 @@ template <class T>
     return detail::by_lane(x, [](T v) { return T(0.5) * v * std::erfc(v * T(-0.70710678118654752440)); });
   } else {
     const F a = min(F(14.5f), abs(x));
-    const auto [m, n, ratio, q] = detail::normal_tail(a);
-    const F scale = ratio * a * q, tail = detail::scale_twice(fma(m, scale, scale), n);
+    const auto [m, n, ratio, u] = detail::normal_tail(a);
+    const F scale = ratio * u, tail = detail::scale_twice(fma(m, scale, scale), n);
     const F z = x * x;
     const F p = polynomial(z, 0.3989422769f, -0.06649030008f, 0.009972998004f, -0.00118559785f, 0.000112760422f, -7.391275102e-6f);
     const F y = select(a < F(1.0f), x * fma(x, p, F(0.5f)), select(x < F(0.0f), -tail, x - tail));
@@ -306,7 +328,8 @@ template <class T>
     });
   } else {
     const F a = min(F(14.5f), abs(x));
-    const auto [m, n, ratio, q] = detail::normal_tail(a);
+    const auto [m, n, ratio, u] = detail::normal_tail(a);
+    const F q = fnma(F(0.5f), u, F(0.5f));  // 1 / (a + 2)
     const F tail = detail::scale_twice((F(1.0f) + m) * fnma(a, F(static_cast<float>(phi_0)), ratio * q), n);
     const F z = x * x;
     const F p = polynomial(z, 0.7978845321f, -0.2659607392f, 0.05983525208f, -0.009478191564f, 0.001120698611f, -8.607960578e-5f);
@@ -333,11 +356,10 @@ template <class T>
 template <class T>
 [[gnu::always_inline]] inline Pack<T> gelu_tanh_slope(Pack<T> x) {
   constexpr T k = T(detail::gelu_c), cube = T(detail::gelu_c * detail::gelu_cube);
-  const Pack<T> zero(T(0)), one(T(1)), c = min(Pack<T>(T(15)), max(Pack<T>(T(-15)), x)), z = c * c;
+  const Pack<T> c = min(Pack<T>(T(15)), max(Pack<T>(T(-15)), x)), z = c * c;
   const Pack<T> u = c * fma(z, Pack<T>(cube), Pack<T>(k)), w = fma(z, Pack<T>(T(3) * cube), Pack<T>(k));
-  const Pack<T> e = exp(-abs(u)), d = one / (one + e);
-  const Pack<T> s = select(c < zero, e, one) * d, rest = select(c < zero, one, e) * d;
-  return s * fma(c * w, rest, one);
+  const Pack<T> limit(T(detail::is_double<T> ? 800 : 110));
+  return detail::gate_slope(min(limit, max(-limit, u)), c * w);
 }
 
 // ---- sin, cos

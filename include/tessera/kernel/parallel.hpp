@@ -1,5 +1,6 @@
-// parallel_for: cuts [0, count) into blocks of `grain`, the same ones whatever the number of threads, and runs them on the
-// process's workers (kernel/workers.hpp). A block should take 10 us or more: handing one over costs about 1 us.
+// parallel_for: cuts [0, count) into blocks of `grain`, the same ones whatever the number of threads, and runs them
+// on the process's workers (kernel/workers.hpp). A block should take 10 us or more: handing one over costs about 1
+// us.
 #pragma once
 
 #include <tessera/core/index.hpp>

@@ -1,14 +1,15 @@
-// Philox4x32-10, a counter-based generator: ten rounds of multiplying and mixing turn (counter, key) into four random words.
-// Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Passes BigCrush; any word is
-// reached directly.
+// Philox4x32-10, a counter-based generator: ten rounds of multiplying and mixing turn (counter, key) into four random
+// words. Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Passes BigCrush; any
+// word is reached directly.
 //
-// The order of elements is a contract: a seed means the same bytes on every instruction set, compiler, optimisation level and
-// number of threads. A fill is cut into units of 64. Element i lies in unit u = i / 64; with w = (i % 64) / 16 it comes from word
-// w of counter 16 u + i % 16 (normals: from words 0 and 1 together for w = 0, 1, from words 2 and 3 for w = 2, 3). Hence only
-// integer operations, *, sqrt and fma that rounds once are used below: no product ever meets a sum, so there is nothing that
-// a compiler may contract, and a build without FMA calls std::fma.
+// The order of elements is a contract: a seed means the same bytes on every instruction set, compiler, optimisation
+// level and number of threads. A fill is cut into units of 64. Element i lies in unit u = i / 64; with w = (i % 64) /
+// 16 it comes from word w of counter 16 u + i % 16 (normals: from words 0 and 1 together for w = 0, 1, from words 2
+// and 3 for w = 2, 3). Hence only integer operations, *, sqrt and fma that rounds once are used below: no product
+// ever meets a sum, so there is nothing that a compiler may contract, and a build without FMA calls std::fma.
 //
-// Normals are Box and Muller's (1958): radius sqrt(-2 ln u) with u of 31 bits (the tail ends at 6.66 sigma), angle of 32 bits.
+// Normals are Box and Muller's (1958): radius sqrt(-2 ln u) with u of 31 bits (the tail ends at 6.66 sigma), angle of
+// 32 bits.
 #pragma once
 
 #include <cmath>

@@ -241,22 +241,10 @@ void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index co
   }
 }
 
-/// P[t][j] = sum over channels of V[t] U[.][j] at one point, for one panel of columns.
-template <class T>
-void winograd_multiply(const T* v, Index pitch, Index tiles, Index channels, const T* panel, T* p, Index p_pitch) {
-  for (Index i = 0, rows; i < tiles; i += rows) {
-    rows = next_rows(tiles - i);
-    with_rows(rows, [&](auto height) {
-      constexpr int R = height;
-      Pack<T> acc[R][tile_regs];
-      clear(acc);
-      fma_tile<R, tile_regs>(acc, channels, RowPointers<T, R>::of(v + i * pitch, pitch, rows), panel, tile_cols<T>);
-#pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) {
-        if (r < rows) store_row<R, T>(acc, r, p + (i + r) * p_pitch, tile_cols<T>);
-      }
-    });
-  }
+/// Where the rows of V or P begin: a pointer for each tile, and tile_rows more that repeat the last.
+template <class P>
+void row_table(P* data, Index pitch, Index tiles, P** row) {
+  for (Index t = 0; t < tiles + tile_rows; ++t) row[t] = data + (t < tiles ? t : tiles - 1) * pitch;
 }
 
 /// Tiles whose V stays in the second cache while all panels of weights pass by; a multiple of every tile_rows.
@@ -313,18 +301,22 @@ void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T*
   constexpr Index points = Winograd<M>::T * Winograd<M>::T, N = tile_cols<T>;
   const Tiling g(s, adjoint, M);
   const Index u_step = point_step_of_weights<T>(g.in, g.out);
-  Scratch<T> zeros(g.in);
-  for (Index c = 0; c < g.in; ++c) zeros[c] = T(0);
+  Scratch<T> zeros(g.in + N);  // for what lies outside the picture, and as the bias of the products
+  for (Index c = 0; c < g.in + N; ++c) zeros[c] = T(0);
   if (g.total > 2 * winograd_block) {
     parallel_for(g.total, winograd_block, [&](Index begin, Index end) {
       const Index count = end - begin;
       const Rows v_rows(count, g.in), p_rows(count, N);
       Scratch<T> v(points * v_rows.step), p(points * p_rows.step);
+      Scratch<const T*> v_row(count + tile_rows);
+      Scratch<T*> p_row(count + tile_rows);
+      row_table<const T>(v.data(), v_rows.pitch, count, v_row.data());
+      row_table(p.data(), p_rows.pitch, count, p_row.data());
       winograd_input<M>(g, x, begin, count, v_rows, zeros.data(), v.data());
       for (Index j = 0; j < g.out; j += N) {
         for (Index point = 0; point < points; ++point) {
-          winograd_multiply(v.data() + point * v_rows.step, v_rows.pitch, count, g.in, u + point * u_step + j * g.in,
-                            p.data() + point * p_rows.step, p_rows.pitch);
+          multiply_rows(v_row.data(), point * v_rows.step, 1, count, g.in, u + point * u_step + j * g.in, zeros.data(),
+                        p_row.data(), point * p_rows.step, N);
         }
         winograd_output<M>(g, p.data(), p_rows, begin, count, j, j + N < g.out ? j + N : g.out, bias, y);
       }
@@ -333,14 +325,18 @@ void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T*
     // One picture or two: threads share the points instead, so that each reads only its part of the weights.
     const Rows v_rows(g.total, g.in), p_rows(g.total, round_up(g.out, N));
     Scratch<T> v(points * v_rows.step), p(points * p_rows.step);
+    Scratch<const T*> v_row(g.total + tile_rows);
+    Scratch<T*> p_row(g.total + tile_rows);
+    row_table<const T>(v.data(), v_rows.pitch, g.total, v_row.data());
+    row_table(p.data(), p_rows.pitch, g.total, p_row.data());
     parallel_for(g.total, 4, [&](Index begin, Index end) {
       winograd_input<M>(g, x, begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
     });
     parallel_for(points, 4, [&](Index begin, Index end) {
       for (Index point = begin; point < end; ++point) {
         for (Index j = 0; j < g.out; j += N) {
-          winograd_multiply(v.data() + point * v_rows.step, v_rows.pitch, g.total, g.in, u + point * u_step + j * g.in,
-                            p.data() + point * p_rows.step + j, p_rows.pitch);
+          multiply_rows(v_row.data(), point * v_rows.step, 1, g.total, g.in, u + point * u_step + j * g.in, zeros.data(),
+                        p_row.data(), point * p_rows.step + j, N);
         }
       }
     });
@@ -356,11 +352,13 @@ void winograd_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw)
   using namespace detail;
   using W = Winograd<M>;
   constexpr Index points = W::T * W::T, N = tile_cols<T>;
-  constexpr Index chunk = 128;  // tiles at a time: 36 points x 128 x (in + out) numbers
+  constexpr Index chunk = adjoint_block;  // tiles at a time: V and P have 36 x 128 x (in + out) numbers
   const Tiling g(s, false, M);
   const Index most = g.total < chunk ? g.total : chunk, columns = round_up(g.out, N), step = odd_lines(g.in * columns);
   const Rows v_rows(most, g.in), p_rows(most, columns);
   Scratch<T> zeros(g.in > g.out ? g.in : g.out), v(points * v_rows.step), p(points * p_rows.step), du(points * step);
+  Scratch<const T*> v_row(most + tile_rows);
+  row_table<const T>(v.data(), v_rows.pitch, most, v_row.data());
   for (Index c = 0; c < g.in || c < g.out; ++c) zeros[c] = T(0);
   for (Index first = 0; first < g.total; first += most) {
     const Index count = g.total - first < most ? g.total - first : most;
@@ -369,31 +367,8 @@ void winograd_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw)
       winograd_output_adjoint<M>(g, dy, first + begin, end - begin, p_rows, zeros.data(), p.data() + begin * p_rows.pitch);
     });
     parallel_for(points, 1, [&](Index point, Index) {
-      const T* left = v.data() + point * v_rows.step;
-      const T* right = p.data() + point * p_rows.step;
-      T* total = du.data() + point * step;
-      for (Index j = 0; j < g.out; j += N) {
-        for (Index i = 0, rows; i < g.in; i += rows) {
-          rows = next_rows(g.in - i);
-          with_rows(rows, [&](auto height) {
-            constexpr int R = height;
-            const Index begin = i + R <= g.in ? i : g.in - R;  // no column is read past its end
-            Pack<T> acc[R][tile_regs];
-            clear(acc);
-            fma_tile<R, tile_regs>(acc, count, Columns<T>{left + begin, v_rows.pitch}, right + j, p_rows.pitch);
-#pragma GCC unroll 16
-            for (int r = 0; r < R; ++r) {
-              if (begin + r < i || begin + r >= i + rows) continue;
-              T* to = total + (begin + r) * columns + j;
-#pragma GCC unroll 4
-              for (int k = 0; k < tile_regs; ++k) {
-                if (first > 0) acc[r][k] += Pack<T>::load(to + k * lanes_of<T>);
-              }
-              store_row<R, T>(acc, r, to, N);
-            }
-          });
-        }
-      }
+      add_outer_products<T>(v_row.data(), point * v_rows.step, count, p.data() + point * p_rows.step, p_rows.pitch, N, 0, g.in,
+                            g.in < tile_rows ? v_rows.pitch : g.in, columns, first > 0, du.data() + point * step, columns);
     });
   }
   parallel_for(g.in, 4, [&](Index begin, Index end) {

@@ -62,7 +62,8 @@ inline std::uint64_t checksum(const Safetensors& file) {
 
 class CheckpointFolder {
  public:
-  /// Makes the folder (not its parents) when it is not there. Throws io_error when that fails, argument_error for keep < 1.
+  /// Makes the folder (not its parents) when it is not there. Throws io_error when that fails, argument_error for keep
+  /// < 1.
   CheckpointFolder(std::string path, Index keep) : path_(std::move(path)), keep_(keep) {
     if (keep < 1) throw argument_error("checkpoints: " + std::to_string(keep) + " to keep, wanted at least 1");
     while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
@@ -90,8 +91,8 @@ class CheckpointFolder {
       long long step = 0;
       int end = 0;
       const std::string name = entry->d_name;
-      if (std::sscanf(name.c_str(), "step-%18lld.safetensors%n", &step, &end) == 1 && end == static_cast<int>(name.size()) &&
-          path(step) == path_ + '/' + name)
+      if (std::sscanf(name.c_str(), "step-%18lld.safetensors%n", &step, &end) == 1 && step >= 0 &&
+          end == static_cast<int>(name.size()) && path(step) == path_ + '/' + name)
         steps.push_back(step);
     }
     ::closedir(folder);
@@ -99,8 +100,8 @@ class CheckpointFolder {
     return steps;
   }
 
-  /// Writes the file for this step, then removes all but the newest `keep` up to it. Files of later steps stay: they were found
-  /// broken, or are not ours to judge. Throws io_error, and then nothing was removed.
+  /// Writes the file for this step, then removes all but the newest `keep` up to it. Files of later steps stay: they
+  /// were found broken, or are not ours to judge. Throws io_error, and then nothing was removed.
   std::string write(Index step, Safetensors file) const {
     file.metadata["checksum"] = to_hex(checksum(file));
     const std::string target = path(step);
@@ -135,9 +136,7 @@ class CheckpointFolder {
         const std::string found = to_hex(checksum(file));
         if (stated->second != found) throw_io(from, "checksum", quoted(stated->second), found);
         result.newest = Found{std::move(file), from, all[i]};
-      } catch (const io_error& e) {
-        result.broken.push_back(e.what());
-      }
+      } catch (const io_error& e) { result.broken.push_back(e.what()); }
     }
     return result;
   }

@@ -24,9 +24,15 @@ class Ema {
     std::size_t i = 0;
     for_each_tensor(average_, [&](const std::string&, auto& a) {
       using Kept = std::remove_cvref_t<decltype(a)>;
-      using P = kernel::Pack<typename Kept::Scalar>;
-      const auto keep = static_cast<typename Kept::Scalar>(d);
-      a = detail::zip("Ema", std::move(a), *static_cast<const Kept*>(values[i++]), [keep](P x, P v) { return fma(P(keep), x - v, v); });
+      using T = typename Kept::Scalar;
+      const Kept& value = *static_cast<const Kept*>(values[i++]);
+      if constexpr (std::floating_point<T>) {
+        using P = kernel::Pack<T>;
+        const auto keep = static_cast<T>(d);
+        a = detail::zip("Ema", std::move(a), value, [keep](P x, P v) { return fma(P(keep), x - v, v); });
+      } else {
+        a = value;  // a count has no average
+      }
     });
   }
 

@@ -42,7 +42,8 @@ class Gradients {
       if (g) g = std::move(g) * static_cast<T>(factor);
     }
   }
-  /// Scales all of them so that the norm is at most `limit` (Pascanu et al., 2012, arXiv 1211.5063); returns the norm before.
+  /// Scales all of them so that the norm is at most `limit` (Pascanu et al., 2012, arXiv 1211.5063); returns the norm
+  /// before.
   double clip_norm(double limit) {
     const double n = norm();
     if (n > limit) scale(limit / n);
@@ -63,7 +64,8 @@ class Gradients {
     std::size_t i = 0;
     for_each_parameter(module, [&](const std::string& path, const auto&) {
       if (i < each_.size() && each_[i] && !kernel::all_finite(each_[i].size(), each_[i].data()))
-        throw number_error("gradient of `" + path + "` is not finite; lower the learning rate or clip the gradient norm");
+        throw number_error("gradient of `" + path +
+                           "` is not finite; lower the learning rate or clip the gradient norm");
       ++i;
     });
   }

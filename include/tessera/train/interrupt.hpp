@@ -7,12 +7,14 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <tessera/core/error.hpp>
 
 namespace tessera {
 
-/// While it lives, SIGINT and SIGTERM only raise a flag; a second one ends the process at once, as if nobody had caught it. The
-/// handlers that were there before come back with the destructor. One at a time: the flag belongs to the process.
+/// While it lives, SIGINT and SIGTERM only raise a flag; a second one ends the process at once, as if nobody had caught
+/// it. The handlers that were there before come back with the destructor. One at a time: the flag belongs to the
+/// process.
 class Interrupt {
  public:
   static constexpr int exit_code = 130;  // 128 + SIGINT: what shells expect
@@ -21,13 +23,10 @@ class Interrupt {
   Interrupt() {
     if (alive_) throw argument_error("Interrupt: another one is alive, and signals can only be given to one");
     alive_ = true;
-    requested_ = 0;
+    requested_ = false;
     struct sigaction action {};
     action.sa_handler = [](int signal) {
-      if (requested_ == 0) {
-        requested_ = 1;
-        return;
-      }
+      if (!requested_.exchange(true)) return;
       ::signal(signal, SIG_DFL);
       ::raise(signal);  // delivered when this handler returns
     };
@@ -44,13 +43,14 @@ class Interrupt {
     alive_ = false;
   }
 
-  bool requested() const { return requested_ != 0; }
+  bool requested() const { return requested_; }
   bool operator()() const { return requested(); }
 
  private:
-  static inline volatile sig_atomic_t requested_ = 0;
+  static inline std::atomic<bool> requested_ = false;  // lock-free, so a handler may touch it
   static inline bool alive_ = false;
-  struct sigaction old_int_ {}, old_term_ {};
+  struct sigaction old_int_ {
+  }, old_term_{};
 };
 
 }  // namespace tessera

@@ -3,16 +3,17 @@
 
 #include <tessera/core/noise.hpp>
 
-namespace tessera {
+namespace tessera::inline TESSERA_ISA {
 
-/// Epoch e is a permutation of 0 ... count - 1 drawn from Noise{seed}.fork(e); batches cut the endless row of epochs into equal
-/// parts, so each item is seen exactly once an epoch and no batch is short.
+/// Epoch e is a permutation of 0 ... count - 1 drawn from Noise{seed}.fork(e); batches cut the endless row of epochs
+/// into equal parts, so each item is seen exactly once an epoch and no batch is short.
 class EpochSampler {
  public:
   /// Throws argument_error unless count and batch are positive.
   EpochSampler(Index count, Index batch, std::uint64_t seed) : count_(count), batch_(batch), noise_(seed) {
     if (count < 1 || batch < 1)
-      throw argument_error("EpochSampler: " + std::to_string(count) + " items in batches of " + std::to_string(batch) + ", wanted at least 1 of each");
+      throw argument_error("EpochSampler: " + std::to_string(count) + " items in batches of " + std::to_string(batch) +
+                           ", wanted at least 1 of each");
   }
 
   /// The items of batch i (from 0). Keeps the order of the last epoch it was asked for: one sampler a thread.
@@ -27,7 +28,9 @@ class EpochSampler {
   }
 
   /// Epochs begun before batch i, as a fraction.
-  double epoch(Index i) const { return static_cast<double>(i) * static_cast<double>(batch_) / static_cast<double>(count_); }
+  double epoch(Index i) const {
+    return static_cast<double>(i) * static_cast<double>(batch_) / static_cast<double>(count_);
+  }
   Index count() const { return count_; }
   Index batch() const { return batch_; }
 
@@ -46,4 +49,4 @@ class EpochSampler {
   Tensor<Index> order_;
 };
 
-}  // namespace tessera
+}  // namespace tessera::inline TESSERA_ISA

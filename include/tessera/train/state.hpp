@@ -15,7 +15,8 @@ inline std::string describe(const OptimizerConfig& c) {
   constexpr const char* names[] = {"sgd", "adam", "adamw", "lion"};
   char text[256];
   std::snprintf(text, sizeof text, "%s rate %.17g beta1 %.17g beta2 %.17g epsilon %.17g decay %.17g%s",
-                names[static_cast<int>(c.kind)], c.rate, c.beta1, c.beta2, c.epsilon, c.decay, c.nesterov ? " nesterov" : "");
+                names[static_cast<int>(c.kind)], c.rate, c.beta1, c.beta2, c.epsilon, c.decay,
+                c.nesterov ? " nesterov" : "");
   return text;
 }
 inline std::string describe(const Schedule& s) {
@@ -41,7 +42,8 @@ inline Index metadata_number(const Safetensors& file, const std::string& key) {
 }
 }  // namespace detail
 
-/// Adds `prefix.first.PATH`, `prefix.second.PATH` and `prefix.steps.PATH` for every parameter of the module that has them.
+/// Adds `prefix.first.PATH`, `prefix.second.PATH` and `prefix.steps.PATH` for every parameter of the module that has
+/// them.
 template <class T, Module M>
 void put(Safetensors& file, const Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
   file.metadata[prefix] = describe(optimizer.config());
@@ -58,8 +60,8 @@ void put(Safetensors& file, const Optimizer<T>& optimizer, const M& module, cons
   });
 }
 
-/// Restores what put() added; the optimizer keeps its own configuration. Throws io_error and changes nothing when the file's
-/// optimizer is of another kind or a moment has another shape than its parameter.
+/// Restores what put() added; the optimizer keeps its own configuration. Throws io_error and changes nothing when the
+/// file's optimizer is of another kind or a moment has another shape than its parameter.
 template <class T, Module M>
 void get(const Safetensors& file, Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
   const Index steps = detail::metadata_number(file, prefix + ".steps");
@@ -67,7 +69,8 @@ void get(const Safetensors& file, Optimizer<T>& optimizer, const M& module, cons
   const auto described = file.metadata.find(prefix);
   const std::string kind = own.substr(0, own.find(' '));
   if (described == file.metadata.end() || !described->second.starts_with(kind + ' '))
-    throw_io(file.source(), prefix, "the state of " + kind, described == file.metadata.end() ? "none" : quoted(described->second));
+    throw_io(file.source(), prefix, "the state of " + kind,
+             described == file.metadata.end() ? "none" : quoted(described->second));
   detail::Differences differences(file);
   std::vector<typename Optimizer<T>::State> states;
   for_each_parameter(module, [&](const std::string& path, const auto& p) {

@@ -1,0 +1,90 @@
+#include <tessera/autodiff/op/compare.hpp>
+#include <tessera/autodiff/op/gather.hpp>
+#include <tessera/autodiff/op/matmul.hpp>
+#include <tessera/autodiff/op/permute.hpp>
+#include <tessera/autodiff/op/slice.hpp>
+#include <tessera/autodiff/op/upsample.hpp>
+
+#include "tests/support/gradient.hpp"
+
+using namespace tessera;
+using namespace tessera::testing;
+
+TEST_CASE("reductions have the gradients of finite differences", "[autodiff]") {
+  check_gradient([](const auto& x) { return sum(x); }, {{2, 3, 4}});
+  check_gradient([](const auto& x) { return sum(x, {0, 2}); }, {{2, 3, 4}});
+  check_gradient([](const auto& x) { return sum(x, {-2}, true); }, {{2, 3, 4}});
+  check_gradient([](const auto& x) { return mean(x, {1}); }, {{2, 3, 4}});
+  check_gradient([](const auto& x) { return var(x, {-1}, false, 1); }, {{2, 3}});
+  check_gradient([](const auto& x) { return max(x, {0}); }, {{3, 4}});
+}
+
+TEST_CASE("sums over any axes equal the plain loop", "[autodiff]") {
+  const D x = draw({2, 3, 4, 5}, 1);
+  for (unsigned mask = 1; mask < 16; ++mask) {
+    double naive[120] = {};
+    for (Index i = 0; i < 120; ++i) {
+      const Index at[4] = {i / 60, i / 20 % 3, i / 5 % 4, i % 5}, extent[4] = {2, 3, 4, 5};
+      Index k = 0;
+      for (int a = 0; a < 4; ++a) {
+        if (!(mask >> a & 1u)) k = k * extent[a] + at[a];
+      }
+      naive[k] += x[i];
+    }
+    const D y = detail::sum_keep(x, mask);
+    INFO("axes " << mask);
+    for (Index i = 0; i < y.size(); ++i) REQUIRE(y[i] == Approx(naive[i]).margin(1e-12));
+  }
+  REQUIRE_THROWS_AS(sum(x, {1, 1}), shape_error);
+  REQUIRE_THROWS_AS(sum(x, {4}), shape_error);
+}
+
+TEST_CASE("shape ops have the gradients of finite differences", "[autodiff]") {
+  check_gradient([](const auto& x) { return reshape(x, {4, 3}); }, {{2, 6}});
+  check_gradient([](const auto& x) { return permute(x, {2, 0, 1}); }, {{2, 3, 4}});
+  check_gradient([](const auto& x) { return transpose(x); }, {{2, 3, 4}});
+  check_gradient([](const auto& x) { return slice(x, 1, 1, 3); }, {{2, 4, 2}});
+  check_gradient([](const auto& x) { return pad(x, 0, 1, 2); }, {{2, 3}});
+  check_gradient([](const auto& a, const auto& b) { return concat({a, b, a}, 1); }, {{2, 3}, {2, 1}});
+  check_gradient([](const auto& a, const auto& b) { return stack({a, b}, -1); }, {{2, 3}, {2, 3}});
+  check_gradient([](const auto& x) { return repeat(x, 0, 3); }, {{2, 3}});
+  check_gradient([](const auto& x) { return broadcast_to(x, {3, 2, 4}); }, {{2, 1}});
+  const auto index = Tensor<std::int32_t>::from({2, 2}, {2, 0, 2, 1});
+  check_gradient([index](const auto& x) { return gather(x, index); }, {{3, 4}});
+  check_gradient([index](const auto& x) { return scatter_add(x, index, 5); }, {{2, 2, 3}});
+  check_gradient([](const auto& x) { return upsample_nearest(x, 2); }, {{1, 2, 3, 2}});
+  check_gradient([](const auto& x) { return average_pool(x, 2); }, {{1, 4, 2, 2}});
+}
+
+TEST_CASE("shape ops put elements where they belong", "[autodiff]") {
+  const D x = D::from({2, 3}, {0.0, 1.0, 2.0, 3.0, 4.0, 5.0});
+  const D t = transpose(x);
+  for (Index i = 0; i < 2; ++i)
+    for (Index j = 0; j < 3; ++j) REQUIRE(t[j * 2 + i] == x[i * 3 + j]);
+  const D c = concat({x, slice(x, 1, 2, 3)}, 1);
+  const double wide[] = {0, 1, 2, 2, 3, 4, 5, 5};
+  for (int i = 0; i < 8; ++i) REQUIRE(c[i] == wide[i]);
+  const D r = repeat(x, 1, 2);
+  const double twice[] = {0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5};
+  for (int i = 0; i < 12; ++i) REQUIRE(r[i] == twice[i]);
+  REQUIRE_THROWS_AS(slice(x, 1, 2, 5), shape_error);
+  REQUIRE_THROWS_AS(concat({x, t}, 0), shape_error);
+  REQUIRE_THROWS_AS(permute(x, {0, 0}), shape_error);
+  REQUIRE_THROWS_AS(gather(x, Tensor<std::int32_t>::from({1}, {2})), argument_error);
+}
+
+TEST_CASE("products have the gradients of finite differences, transposed, batched and broadcast", "[autodiff]") {
+  check_gradient([](const auto& a, const auto& b) { return matmul(a, b); }, {{2, 3}, {3, 4}});
+  check_gradient([](const auto& a, const auto& b) { return matmul(a, b); }, {{2, 2, 3}, {3, 2}});
+  check_gradient([](const auto& a, const auto& b) { return matmul(a, b); }, {{2, 2, 3}, {2, 3, 2}});
+  check_gradient([](const auto& a, const auto& b) { return matmul(a, b); }, {{2, 1, 2, 3}, {3, 3, 2}});
+  for (const bool ta : {false, true}) {
+    for (const bool tb : {false, true}) {
+      const Shape s[2] = {ta ? Shape{3, 2} : Shape{2, 3}, tb ? Shape{4, 3} : Shape{3, 4}};
+      check_gradient([ta, tb](const auto& a, const auto& b) { return product(a, b, ta, tb); }, s);
+    }
+  }
+  check_gradient([](const auto& x, const auto& w, const auto& b) { return linear(x, w, b); }, {{2, 3, 4}, {5, 4}, {5}});
+  check_gradient([](const auto& x, const auto& w) { return linear(x, w); }, {{4}, {3, 4}});
+  REQUIRE_THROWS_WITH(matmul(D({2, 3}, 0.0), D({4, 5}, 0.0)), Catch::Matchers::Contains("[2, 3] x [4, 5]"));
+}
