@@ -10,7 +10,7 @@
 #pragma once
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push  // g++ 12 takes the deliberately undefined registers of its own AVX-512 intrinsics for mistakes
+#pragma GCC diagnostic push  // g++ 12 takes undefined registers, meant so in its own AVX-512 intrinsics, for mistakes
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif

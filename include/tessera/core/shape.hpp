@@ -1,6 +1,6 @@
 // Shape: the extents of a row-major tensor, at most 8 of them. Letters used in comments everywhere: B batch, T time,
-// F frames, H height, W width, C channels, D model width, V vocabulary, K kernel. Images are channels-last, [B, H, W,
-// C]; sound is [B, T, C]; video [B, F, H, W, C]; text [B, T] of token ids.
+// F frames, H height, W width, C channels, D model width, V vocabulary, K kernel. Images are channels-last,
+// [B, H, W, C]; sound is [B, T, C]; video [B, F, H, W, C]; text [B, T] of token ids.
 #pragma once
 
 #include <initializer_list>
@@ -21,7 +21,8 @@ class Shape {
   Shape(std::initializer_list<Index> extents) : Shape(extents.begin(), static_cast<Index>(extents.size())) {}
 
   Shape(const Index* extents, Index rank) {
-    if (rank < 0 || rank > max_rank) throw shape_error("shape: rank " + std::to_string(rank) + " seen, at most 8 possible");
+    if (rank < 0 || rank > max_rank)
+      throw shape_error("shape: rank " + std::to_string(rank) + " seen, at most 8 possible");
     rank_ = static_cast<int>(rank);
     for (int i = 0; i < rank_; ++i) extent_[i] = extents[i];
     check();

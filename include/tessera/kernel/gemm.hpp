@@ -37,10 +37,10 @@ struct TileJob {
   bool add;
 };
 
-// Not inlined: 4 heights x 2 forms of A are all the tile code there is for a scalar type, shared by every epilogue.
-template <class T, int R, bool ByRows>
+// Not inlined: 4 heights x 2 widths x 2 forms of A are all the tile code of a scalar type, shared by every epilogue.
+template <class T, int R, int V, bool ByRows>
 [[gnu::noinline]] void run_tile(const TileJob<T>& job) {
-  constexpr int L = lanes_of<T>, V = tile_regs;
+  constexpr int L = lanes_of<T>;
   const Index rows = job.rows, ldc = job.ldc;
   T* c = job.c;
   for (Index i = 0; i < rows; ++i) {  // C arrives while the sum is made
@@ -84,10 +84,9 @@ template <class T, int R, bool ByRows>
   }
 }
 
-/// Rows [row, row + rows) of A, columns [k, k + K), as the panel of a tile that high.
 template <class T>
 [[gnu::noinline]] void pack_rows(T* to, View<T> a, Index row, Index k, Index rows, Index K) {
-  with_rows(rows, [&](auto height) { pack_panel<decltype(height)::value>(to, a.at(row, k).transposed(), K, rows); });
+  pack_panel<tile_rows>(to, a.at(row, k).transposed(), K, rows);
 }
 template <class T>
 [[gnu::noinline]] void pack_columns(T* to, View<T> b, Index k, Index col, Index K, Index cols) {
@@ -101,7 +100,7 @@ template <class T, class Epilogue>
 void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* c, Index ldc, bool accumulate,
               const Epilogue& epilogue) {
   constexpr Index R = tile_rows, W = tile_cols<T>;
-  constexpr Index slab = 160 * R, wide = 64 * W;            // A and B packed at a time: about 2 MB each
+  constexpr Index slab = 2112, wide = 2048 / W * W;           // A and B packed at a time: about 2 MB each
   constexpr Index block_rows = 20 * R, block_cols = 16 * W;  // of a task: A's part lives in L2
   if (M <= 0 || N <= 0) return;
   threads = threads && M * N * K >= (Index{1} << 20);  // about 5 to 20 us of work
@@ -156,31 +155,38 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
             for (Index j = col0; j < col1; j += W) {
               TileJob<T> job{.K = k, .a = nullptr, .a_step = R, .b = nullptr, .ldb = W, .c = nullptr, .ldc = ldc,
                              .rows = 0, .cols = at_most(col1 - j, W), .add = add};
-              if (b_in_place && job.cols == W) {
+              if (b_in_place && (job.cols == W || job.cols == lanes_of<T>)) {
                 job.b = b.at(k0, j0 + j).data;
                 job.ldb = b.row_stride;
               } else if (b_shared) {
                 job.b = b_packed.data() + j * k;
               } else {
-                pack_columns<T>(panel.data(), b, k0, j0 + j, k, job.cols);
-                job.b = panel.data();
+                pack_columns<T>(b_panel.data(), b, k0, j0 + j, k, job.cols);
+                job.b = b_panel.data();
               }
               for (Index i = row0; i < row1; i += job.rows) {
                 job.rows = next_rows(row1 - i);
                 job.c = c + (i0 + i) * ldc + j0 + j;
+                const bool by_rows = a_in_place && a_by_rows;
+                if (by_rows) {
+                  job.a = a.at(i0 + i, k0).data;
+                  job.a_step = a.row_stride;
+                } else if (!a_in_place) {
+                  job.a = a_packed.data() + i * k;
+                } else if (job.rows == R) {
+                  job.a = a.at(i0 + i, k0).data;
+                  job.a_step = a.col_stride;
+                } else {  // a lower tile would read past A's last row
+                  pack_rows<T>(a_edge.data(), a, i0 + i, k0, job.rows, k);
+                  job.a = a_edge.data();
+                  job.a_step = R;
+                }
                 with_rows(job.rows, [&](auto height) {
                   constexpr int H = decltype(height)::value;
-                  if (a_in_place) {
-                    job.a = a.at(i0 + i, k0).data;
-                    job.a_step = a_by_rows ? a.row_stride : a.col_stride;
-                  } else {
-                    job.a = a_packed.data() + i * k;
-                    job.a_step = H;
-                  }
-                  if (a_in_place && a_by_rows)
-                    run_tile<T, H, true>(job);
+                  if (job.cols > lanes_of<T>)
+                    by_rows ? run_tile<T, H, tile_regs, true>(job) : run_tile<T, H, tile_regs, false>(job);
                   else
-                    run_tile<T, H, false>(job);
+                    by_rows ? run_tile<T, H, 1, true>(job) : run_tile<T, H, 1, false>(job);
                 });
                 if constexpr (!std::is_same_v<Epilogue, Identity>) {
                   if (last) finish<T>(epilogue, job.c, ldc, i0 + i, j0 + j, job.rows, job.cols);
