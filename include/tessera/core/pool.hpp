@@ -156,15 +156,15 @@ inline void give(Block* b) {
 
 inline void share(Block* b) { __atomic_fetch_add(&b->count, 1u, __ATOMIC_RELAXED); }
 
+inline bool unique(const Block* b) { return __atomic_load_n(&b->count, __ATOMIC_ACQUIRE) == 1; }
+
 inline void drop(Block* b) {
-  if (__atomic_fetch_sub(&b->count, 1u, __ATOMIC_ACQ_REL) != 1) return;
+  if (!unique(b) && __atomic_fetch_sub(&b->count, 1u, __ATOMIC_ACQ_REL) != 1) return;  // the only owner needs no locked write
   if constexpr (enabled)
     give(b);
   else
     std::free(b);
 }
-
-inline bool unique(const Block* b) { return __atomic_load_n(&b->count, __ATOMIC_ACQUIRE) == 1; }
 
 /// Gives free blocks back to the system: this thread's and the shared ones. Other threads keep their own (at most 16 MB
 /// each).

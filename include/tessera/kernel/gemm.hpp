@@ -148,7 +148,8 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
         }
         const Index across = ceil_div(n, cols), tasks = ceil_div(m, rows) * across;
         for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index end) {
-          const Workspace<T> panel(b_shared || (b_in_place && n % W == 0) ? 0 : k * W);
+          const Workspace<T> b_panel(b_shared || (b_in_place && n % W == 0) ? 0 : k * W);
+          const Workspace<T> a_edge(a_in_place && !a_by_rows ? k * R : 0);
           for (Index task = begin; task < end; ++task) {
             const Index row0 = task / across * rows, row1 = at_most(row0 + rows, m);
             const Index col0 = task % across * cols, col1 = at_most(col0 + cols, n);

@@ -1,0 +1,184 @@
+#include "examples/support/paint_job.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <tessera/io/file.hpp>
+#include <tessera/io/pixels.hpp>
+#include <tessera/io/text.hpp>
+
+namespace tessera::examples {
+
+PngTexts PaintJob::texts() const {
+  char number[40];
+  std::snprintf(number, sizeof number, "%.17g", guidance);
+  return {{"Software", "Tessera paint 1"},  {"Prompt", prompt},  {"Seed", std::to_string(seed)}, {"Steps", std::to_string(steps)},
+          {"CfgScale", number}, {"Solver", solver}, {"Weights", weights}};
+}
+
+namespace {
+template <class T>
+T stored_number(const std::string& path, const PngTexts& texts, const char* key, T low, T high) {
+  const auto at = texts.find(key);
+  T value{};
+  const char* end = at == texts.end() ? nullptr : at->second.data() + at->second.size();
+  if (!end || std::from_chars(at->second.data(), end, value) != std::from_chars_result{end, std::errc()} || !(value >= low && value <= high))
+    throw io_error(path + ": text chunk " + key + ": a number in range wanted, found " + (end ? quoted(at->second, 40) : std::string("none")) +
+                   "; --repro reads pictures made by paint");
+  return value;
+}
+}  // namespace
+
+PaintJob read_paint_job(const std::string& path) {
+  const Png png = read_png(path);
+  const auto text = [&](const char* key) {
+    const auto at = png.texts.find(key);
+    if (at == png.texts.end()) throw io_error(path + ": text chunk " + key + " is missing; --repro reads pictures made by paint");
+    return at->second;
+  };
+  PaintJob job;
+  job.prompt = text("Prompt");
+  job.solver = text("Solver");
+  job.weights = text("Weights");
+  job.seed = stored_number<std::uint64_t>(path, png.texts, "Seed", 0, ~std::uint64_t{0});
+  job.steps = stored_number<std::int64_t>(path, png.texts, "Steps", 1, 1000);
+  job.guidance = stored_number<double>(path, png.texts, "CfgScale", 0, 100);
+  check_prompt(job.prompt);
+  return job;
+}
+
+void check_prompt(const std::string& prompt) {
+  if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) throw argument_error("the prompt is empty; say what to paint");
+  if (prompt.find('\0') != std::string::npos) throw argument_error("the prompt has a zero byte");
+  if (const std::size_t at = utf8_error(prompt); at != prompt.size())
+    throw argument_error("the prompt is not UTF-8: byte " + std::to_string(at) + " of " + quoted(prompt, 60));
+}
+
+std::vector<std::string> read_prompts(const std::string& path) {
+  const Bytes bytes = read_file(path == "-" ? "/dev/stdin" : path, std::uint64_t{4} << 20);
+  std::vector<std::string> lines(1);
+  for (const std::uint8_t b : bytes) {
+    if (b == '\n')
+      lines.emplace_back();
+    else if (b != '\r')
+      lines.back() += static_cast<char>(b);
+  }
+  std::erase_if(lines, [](const std::string& line) { return line.find_first_not_of(" \t") == std::string::npos; });
+  if (lines.empty()) throw io_error((path == "-" ? std::string("standard input") : path) + ": no prompt in it");
+  return lines;
+}
+
+Solver solver_named(const std::string& name) {
+  if (name == "euler") return Solver::euler;
+  if (name == "heun") return Solver::heun;
+  if (name == "multistep") return Solver::multistep;
+  throw argument_error("solver " + quoted(name, 40) + " is none of euler, heun, multistep");
+}
+
+std::vector<std::string> output_names(const std::string& pattern, std::size_t count) {
+  const std::string p = !pattern.empty() ? pattern : count == 1 ? "paint.png" : "paint-%03d.png";
+  if (p == "-") {
+    if (count != 1) throw argument_error("standard output takes one picture, not " + std::to_string(count));
+    return {p};
+  }
+  // One of %d, %3d, %03d; %% is a percent sign. Never handed to printf.
+  std::vector<std::string> names;
+  for (std::size_t n = 0; n < count; ++n) {
+    std::string name;
+    int numbers = 0;
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      if (p[i] != '%') {
+        name += p[i];
+        continue;
+      }
+      if (i + 1 < p.size() && p[i + 1] == '%') {
+        name += '%';
+        ++i;
+        continue;
+      }
+      std::size_t end = i + 1;
+      const char fill = end < p.size() && p[end] == '0' ? '0' : ' ';
+      std::size_t width = 0;
+      while (end < p.size() && p[end] >= '0' && p[end] <= '9' && width < 20) width = width * 10 + static_cast<std::size_t>(p[end++] - '0');
+      if (end >= p.size() || p[end] != 'd' || width > 20 || ++numbers > 1)
+        throw argument_error("output " + quoted(p, 80) + ": one %d, as in %03d, for the number; %% for a percent sign");
+      const std::string digits = std::to_string(n);
+      if (digits.size() < width) name.append(width - digits.size(), fill);
+      name += digits;
+      i = end;
+    }
+    if (count > 1 && numbers == 0) throw argument_error("output " + quoted(p, 80) + " is one name for " + std::to_string(count) + " pictures; put %03d into it");
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+void check_writable(const std::string& path) {
+  if (path == "-") return;
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) throw io_error(printable(path) + ": is a folder; name a file");
+  const std::string folder = detail::folder_of(path);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    throw io_error(printable(path) + ": cannot write into " + quoted(folder) + ": " + std::strerror(errno));
+}
+
+void write_stdout(const Bytes& bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() || std::fflush(stdout) != 0)
+    throw io_error(std::string("standard output: ") + std::strerror(errno));
+}
+
+Bytes read_weights(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0)
+    throw io_error(path + ": no such weights; they come with the repository, or train them with build/examples/train_paint, or name others with --weights");
+  return read_file(path);
+}
+
+std::string fingerprint_of(const Bytes& bytes) {
+  std::uint64_t h = 0xcbf29ce484222325u;  // FNV-1a: tells files apart, guards against nothing
+  for (const std::uint8_t b : bytes) h = (h ^ b) * 0x100000001b3u;
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(h));
+  return text;
+}
+
+Tensor<std::uint8_t> picture_of(const Tensor<float>& pictures, Index i) {
+  const Shape& s = pictures.shape();
+  const Index each = s[1] * s[2] * s[3];
+  Tensor<std::uint8_t> p(Shape{s[1], s[2], s[3]});
+  std::uint8_t* to = p.data();
+  for (Index k = 0; k < each; ++k) {
+    const float v = pictures[i * each + k];
+    const float scaled = (v < -1 ? -1 : v > 1 ? 1 : v == v ? v : 0) * 127.5f + 127.5f;
+    to[k] = static_cast<std::uint8_t>(std::lrint(scaled));
+  }
+  return p;
+}
+
+Tensor<std::uint8_t> enlarged(const Tensor<std::uint8_t>& picture, std::int64_t factor) {
+  const Index h = picture.extent(0), w = picture.extent(1), c = picture.extent(2);
+  Tensor<std::uint8_t> big(Shape{h * factor, w * factor, c});
+  std::uint8_t* to = big.data();
+  for (Index y = 0; y < h * factor; ++y)
+    for (Index x = 0; x < w * factor; ++x)
+      for (Index k = 0; k < c; ++k) *to++ = picture[((y / factor) * w + x / factor) * c + k];
+  return big;
+}
+
+Tensor<std::uint8_t> stacked(const std::vector<Tensor<std::uint8_t>>& pictures) {
+  const Shape& s = pictures.front().shape();
+  Tensor<std::uint8_t> all(Shape{static_cast<Index>(pictures.size()), s[0], s[1], s[2]});
+  std::uint8_t* to = all.data();
+  for (const auto& p : pictures) {
+    std::memcpy(to, p.data(), static_cast<std::size_t>(p.size()));
+    to += p.size();
+  }
+  return all;
+}
+
+}  // namespace tessera::examples
