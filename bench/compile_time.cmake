@@ -1,5 +1,5 @@
-# cmake [-DCXX=clang++] -P bench/compile_time.cmake: seconds to compile the programs of bench/compile_time with -O2, beside
-# Eigen and xtensor. Processor time of the compiler, the middle of three runs: what else the machine does matters little.
+# cmake [-DCXX=clang++] -P bench/compile_time.cmake: seconds to compile the programs of bench/compile_time with -O2,
+# beside Eigen and xtensor. The compiler's processor time, the middle of three runs: other load matters less so.
 cmake_minimum_required(VERSION 3.24)
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH source_dir)
 if(NOT CXX)
@@ -15,10 +15,10 @@ string(RANDOM LENGTH 8 suffix)
 set(object /tmp/tessera_compile_time_${suffix}.o)
 message(STATUS "Seconds to compile with ${CXX} -O2 -march=native")
 foreach(name empty small umbrella unet eigen xtensor)
-  set(compile "${CXX} -std=c++20 -O2 -march=native -I'${source_dir}/include' -isystem /usr/include/eigen3 -c -o ${object}")
+  set(compile "${CXX} -std=c++20 -O2 -march=native -I'${source_dir}/include' -isystem /usr/include/eigen3")
   set(times)
   foreach(i RANGE 1 3)
-    execute_process(COMMAND bash -c "time ${compile} '${CMAKE_CURRENT_LIST_DIR}/compile_time/${name}.cpp'"
+    execute_process(COMMAND bash -c "time ${compile} -c -o ${object} '${CMAKE_CURRENT_LIST_DIR}/compile_time/${name}.cpp'"
       RESULT_VARIABLE result ERROR_VARIABLE output)
     if(result EQUAL 0 AND output MATCHES "seconds ([0-9]+).([0-9]+) ([0-9]+).([0-9]+)")
       math(EXPR ms "${CMAKE_MATCH_1}${CMAKE_MATCH_2} + ${CMAKE_MATCH_3}${CMAKE_MATCH_4}")

@@ -31,7 +31,8 @@ foreach(program IN LISTS programs)
   endif()
 endforeach()
 
-# Comparisons with PyTorch: scripts that run our program and its peer one after the other. Debian's Python, for Debian's torch.
+# Comparisons with PyTorch: scripts that run our program and its peer one after the other, with Debian's Python, which is
+# the one that finds Debian's torch.
 file(GLOB_RECURSE scripts ${source_dir}/bench/*.py)
 if(PEERS AND NOT ONLY)
   foreach(script IN LISTS scripts)

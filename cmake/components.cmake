@@ -7,8 +7,8 @@
 #   tessera::json      JSON readers        nlohmann-json
 #   tessera::utf8proc  Unicode forms       utf8proc
 #
-# Installed, this file serves find_package(tessera COMPONENTS png ...); with add_subdirectory or FetchContent, a user sets
-# TESSERA_COMPONENTS before; our own build takes all. So it may rely on nothing but tessera::tessera.
+# Installed, this file serves find_package(tessera COMPONENTS png ...); with add_subdirectory or FetchContent a user sets
+# TESSERA_COMPONENTS first; our own build takes all. So it may rely on nothing but tessera::tessera.
 set(tessera_all_components png eigen xtensor json utf8proc)
 
 # A target for a library that ships no CMake file of its own.

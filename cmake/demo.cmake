@@ -12,5 +12,6 @@ set(demo ${build_dir}/demo)
 file(MAKE_DIRECTORY ${demo})
 list(TRANSFORM prompts PREPEND "--prompt=" OUTPUT_VARIABLE options)
 run(${build_dir}/examples/paint ${options} --seed 1 --output ${demo}/%03d.png --sheet ${demo}/sheet.png)
-run(${build_dir}/examples/paint --prompt "a red heart" --seed 1 --output ${demo}/heart.png --preview ${demo}/forming.gif)
+run(${build_dir}/examples/paint --prompt "a red heart" --seed 1 --output ${demo}/heart.png
+  --preview ${demo}/forming.gif)
 message(STATUS "The pictures: ${demo}/sheet.png (all 16) and ${demo}/forming.gif (one as it forms)")

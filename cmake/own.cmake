@@ -21,8 +21,8 @@ endif()
 add_library(tessera_own INTERFACE)
 target_link_libraries(tessera_own INTERFACE tessera::tessera)
 target_include_directories(tessera_own INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_options(tessera_own INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${TESSERA_WERROR}>:-Werror>
-  $<$<BOOL:${TESSERA_NATIVE}>:-march=native>)
+target_compile_options(tessera_own INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+  $<$<BOOL:${TESSERA_WERROR}>:-Werror> $<$<BOOL:${TESSERA_NATIVE}>:-march=native>)
 if(TESSERA_SANITIZE)
   set(sanitize -fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_compile_options(tessera_own INTERFACE ${sanitize})

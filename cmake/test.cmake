@@ -1,5 +1,5 @@
-# cmake -P cmake/test.cmake: installs what is missing, builds the tests into build/ and runs them. Besides the options of
-# setup.cmake: -DONLY=REGEX, only the test programs of these folders.
+# cmake -P cmake/test.cmake: installs what is missing, builds the tests into build/ and runs them. Beside the options of
+# setup.cmake: -DONLY='kernel|core', the tests of these folders only.
 include(${CMAKE_CURRENT_LIST_DIR}/setup.cmake)
 
 require_packages(${build_packages} ${test_packages} ${data_packages})

@@ -1,5 +1,5 @@
-// Attention: GFLOP/s counted as 4 B H Tq Tk D forward and 8 more for the adjoint (causal at full cost), beside the machine's
-// FMA peak in the same run. One core: taskset -c 1 kernel_bench --benchmark_filter=attention
+// Attention: GFLOP/s counted as 4 B H Tq Tk D forward and 8 more for the adjoint (causal at full cost), beside the
+// machine's FMA peak in the same run. One core: taskset -c 1 kernel_bench --benchmark_filter=attention
 #include <benchmark/benchmark.h>
 
 #include <tessera/kernel/attention.hpp>
@@ -14,7 +14,8 @@ struct Memory {
   AttentionShape s;
   std::vector<float> q, k, v, out, lse, dout, dq, dk, dv;
   Memory(const benchmark::State& state) {  // batch, queries, keys, heads, width, causal
-    s = AttentionShape::dense(state.range(0), state.range(1), state.range(2), state.range(3), state.range(3), state.range(4));
+    s = AttentionShape::dense(state.range(0), state.range(1), state.range(2), state.range(3), state.range(3),
+                              state.range(4));
     s.causal = state.range(5) != 0;
     const auto numbers = [](Index n, double speed) {
       std::vector<float> x(static_cast<std::size_t>(n));
@@ -28,8 +29,8 @@ struct Memory {
   }
   void forward() { attention<float>(s, q.data(), k.data(), v.data(), nullptr, nullptr, out.data(), lse.data()); }
   void adjoint() {
-    attention_adjoint<float>(s, q.data(), k.data(), v.data(), nullptr, nullptr, out.data(), lse.data(), dout.data(), dq.data(),
-                             dk.data(), dv.data(), nullptr);
+    attention_adjoint<float>(s, q.data(), k.data(), v.data(), nullptr, nullptr, out.data(), lse.data(), dout.data(),
+                             dq.data(), dk.data(), dv.data(), nullptr);
   }
   void count(benchmark::State& state, double each) const {
     const double flops = each * static_cast<double>(s.batch * s.heads * s.queries * s.keys * s.width);
@@ -63,7 +64,8 @@ void attention_plain(benchmark::State& state) {
           float top = -1e30f, total = 0;
           for (Index j = 0; j < n; ++j) {
             float x = 0;
-            for (Index d = 0; d < s.width; ++d) x += q[d] * m.k[static_cast<std::size_t>(s.k_at(b, h) + j * s.k_row + d)];
+            for (Index d = 0; d < s.width; ++d)
+              x += q[d] * m.k[static_cast<std::size_t>(s.k_at(b, h) + j * s.k_row + d)];
             p[static_cast<std::size_t>(j)] = x *= static_cast<float>(s.factor());
             top = x > top ? x : top;
           }
@@ -71,7 +73,8 @@ void attention_plain(benchmark::State& state) {
           for (Index j = 0; j < n; ++j) {
             const float e = std::exp(p[static_cast<std::size_t>(j)] - top);
             total += e;
-            for (Index d = 0; d < s.width; ++d) out[d] += e * m.v[static_cast<std::size_t>(s.v_at(b, h) + j * s.v_row + d)];
+            for (Index d = 0; d < s.width; ++d)
+              out[d] += e * m.v[static_cast<std::size_t>(s.v_at(b, h) + j * s.v_row + d)];
           }
           for (Index d = 0; d < s.width; ++d) out[d] /= total;
         }
@@ -93,18 +96,19 @@ void attention_fma_peak(benchmark::State& state) {
       for (F& x : row) benchmark::DoNotOptimize(x);
     }
   }
-  state.counters["FLOP/s"] = benchmark::Counter(2.0 * K * tile_rows * tile_cols<float>, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["FLOP/s"] =
+      benchmark::Counter(2.0 * K * tile_rows * tile_cols<float>, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void shapes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"B", "Tq", "Tk", "H", "D", "causal"});
   for (Index causal : {0, 1}) {
-    b->Args({8, 256, 256, 6, 64, causal});    // a small language model
+    b->Args({8, 256, 256, 6, 64, causal});     // a small language model
     b->Args({1, 1024, 1024, 12, 64, causal});  // GPT-2
   }
-  b->Args({32, 64, 64, 4, 32, 0});   // a U-Net's 8 x 8 positions,
-  b->Args({32, 16, 16, 4, 32, 0});   // its 4 x 4 positions,
-  b->Args({32, 64, 24, 4, 32, 0});   // and both reading 24 tokens of text
+  b->Args({32, 64, 64, 4, 32, 0});  // a U-Net's 8 x 8 positions,
+  b->Args({32, 16, 16, 4, 32, 0});  // its 4 x 4 positions,
+  b->Args({32, 64, 24, 4, 32, 0});  // and both reading 24 tokens of text
   b->Args({32, 16, 24, 4, 32, 0});
   b->Args({1, 1, 256, 6, 64, 1});  // decoding
 }

@@ -1,5 +1,5 @@
-// Convolutions of the picture models, one thread: GFLOP/s as if computed directly (2 x multiplications of the plain loop), so
-// Winograd may pass the FMA peak, which the first line measures.
+// Convolutions of the picture models, one thread: GFLOP/s as if computed directly (2 x multiplications of the plain
+// loop), so Winograd may pass the FMA peak, which the first line measures.
 #include <tessera/kernel/conv.hpp>
 
 #include <string>
@@ -59,23 +59,36 @@ void peak(benchmark::State& state) {
 
 ConvShape square(Index batch, Index side, Index in, Index out, Index kernel = 3, Index stride = 1) {
   const Index pad = (kernel - 1) / 2;
-  return {.batch = batch, .height = side, .width = side, .in_channels = in, .out_channels = out, .kernel_h = kernel,
-          .kernel_w = kernel, .stride_h = stride, .stride_w = stride, .pad_top = pad, .pad_left = pad, .pad_bottom = pad,
+  return {.batch = batch,
+          .height = side,
+          .width = side,
+          .in_channels = in,
+          .out_channels = out,
+          .kernel_h = kernel,
+          .kernel_w = kernel,
+          .stride_h = stride,
+          .stride_w = stride,
+          .pad_top = pad,
+          .pad_left = pad,
+          .pad_bottom = pad,
           .pad_right = pad};
 }
 
 void add(const ConvShape& s) {
-  const std::string name = std::to_string(s.batch) + "x" + std::to_string(s.height) + "x" + std::to_string(s.width) + "/" +
-                           std::to_string(s.in_channels) + "->" + std::to_string(s.out_channels) + "/kernel" +
+  const std::string name = std::to_string(s.batch) + "x" + std::to_string(s.height) + "x" + std::to_string(s.width) +
+                           "/" + std::to_string(s.in_channels) + "->" + std::to_string(s.out_channels) + "/kernel" +
                            std::to_string(s.kernel_w) + "/stride" + std::to_string(s.stride_w);
   benchmark::RegisterBenchmark(("conv/forward/" + name).c_str(), [s](benchmark::State& state) {
-    run(state, s, [&](const float* x, const float* w, const float*, float* to) { kernel::conv<float>(s, x, w, nullptr, to); });
+    run(state, s,
+        [&](const float* x, const float* w, const float*, float* to) { kernel::conv<float>(s, x, w, nullptr, to); });
   });
   benchmark::RegisterBenchmark(("conv/input_adjoint/" + name).c_str(), [s](benchmark::State& state) {
-    run(state, s, [&](const float*, const float* w, const float* dy, float* to) { kernel::conv_input_adjoint(s, dy, w, to); });
+    run(state, s,
+        [&](const float*, const float* w, const float* dy, float* to) { kernel::conv_input_adjoint(s, dy, w, to); });
   });
   benchmark::RegisterBenchmark(("conv/weight_adjoint/" + name).c_str(), [s](benchmark::State& state) {
-    run(state, s, [&](const float* x, const float*, const float* dy, float* to) { kernel::conv_weight_adjoint(s, x, dy, to); });
+    run(state, s,
+        [&](const float* x, const float*, const float* dy, float* to) { kernel::conv_weight_adjoint(s, x, dy, to); });
   });
 }
 
@@ -83,15 +96,24 @@ const bool registered = [] {
   benchmark::RegisterBenchmark("conv/fma_peak", peak);
   benchmark::RegisterBenchmark("conv/plain/4x16x16/64->64", [](benchmark::State& state) {
     const ConvShape s = square(4, 16, 64, 64);
-    run(state, s, [&](const float* x, const float* w, const float*, float* to) { kernel::conv_plain<float>(s, x, w, nullptr, to); });
+    run(state, s, [&](const float* x, const float* w, const float*, float* to) {
+      kernel::conv_plain<float>(s, x, w, nullptr, to);
+    });
   });
-  for (const ConvShape& s : {square(32, 32, 64, 64), square(32, 16, 64, 64), square(32, 16, 96, 96), square(32, 8, 128, 128),
-                             square(32, 8, 192, 192), square(32, 4, 192, 192), square(32, 4, 256, 256), square(2, 16, 96, 96),
-                             square(32, 32, 64, 64, 3, 2), square(32, 16, 96, 128, 1), square(32, 8, 192, 192, 1),
-                             square(32, 32, 3, 64), square(32, 32, 64, 3)}) {
+  for (const ConvShape& s :
+       {square(32, 32, 64, 64), square(32, 16, 64, 64), square(32, 16, 96, 96), square(32, 8, 128, 128),
+        square(32, 8, 192, 192), square(32, 4, 192, 192), square(32, 4, 256, 256), square(2, 16, 96, 96),
+        square(32, 32, 64, 64, 3, 2), square(32, 16, 96, 128, 1), square(32, 8, 192, 192, 1), square(32, 32, 3, 64),
+        square(32, 32, 64, 3)}) {
     add(s);
   }
-  add({.batch = 1, .width = 16000, .in_channels = 64, .out_channels = 64, .kernel_w = 2, .pad_left = 64, .dilation_w = 64});
+  add({.batch = 1,
+       .width = 16000,
+       .in_channels = 64,
+       .out_channels = 64,
+       .kernel_w = 2,
+       .pad_left = 64,
+       .dilation_w = 64});
   return true;
 }();
 

@@ -1,5 +1,5 @@
-// What handing work to the threads costs: an empty parallel_for of two blocks, and two blocks of 20 us, which would take
-// 40 us alone; right after one another, after 20 us of serial work, and after 200 us, when the workers sleep.
+// What handing work to the threads costs: an empty parallel_for of two blocks, and two blocks of 20 us (40 us alone);
+// right after one another, after 20 us of serial work, and after 200 us, when the workers sleep.
 #include <benchmark/benchmark.h>
 
 #include <ctime>

@@ -34,9 +34,11 @@ CLI::callback_t reader(T& value, T low, T high, const char* what) {
     if (!good) {
       char range[96];
       if constexpr (std::is_floating_point_v<T>)
-        std::snprintf(range, sizeof range, "%s from %g to %g", what, static_cast<double>(low), static_cast<double>(high));
+        std::snprintf(range, sizeof range, "%s from %g to %g", what, static_cast<double>(low),
+                      static_cast<double>(high));
       else if constexpr (std::is_signed_v<T>)
-        std::snprintf(range, sizeof range, "%s from %lld to %lld", what, static_cast<long long>(low), static_cast<long long>(high));
+        std::snprintf(range, sizeof range, "%s from %lld to %lld", what, static_cast<long long>(low),
+                      static_cast<long long>(high));
       else
         std::snprintf(range, sizeof range, "%s from 0 to %llu", what, static_cast<unsigned long long>(high));
       throw CLI::ValidationError("wanted " + std::string(range) + ", not " + quoted(text, 60));
@@ -45,14 +47,16 @@ CLI::callback_t reader(T& value, T low, T high, const char* what) {
     return true;
   };
 }
-CLI::Option* single(CLI::App& app, const std::string& names, CLI::callback_t read, const std::string& help, const char* type) {
+CLI::Option* single(CLI::App& app, const std::string& names, CLI::callback_t read, const std::string& help,
+                    const char* type) {
   CLI::Option* o = app.add_option(names, std::move(read), help);
   o->type_name(type)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   return o;
 }
 }  // namespace
 
-void Cli::option(const std::string& names, std::int64_t& value, const std::string& help, std::int64_t low, std::int64_t high) {
+void Cli::option(const std::string& names, std::int64_t& value, const std::string& help, std::int64_t low,
+                 std::int64_t high) {
   single(state_->app, names, reader(value, low, high, "a whole number"), help, "N");
 }
 void Cli::option(const std::string& names, std::uint64_t& value, const std::string& help) {
@@ -65,9 +69,14 @@ void Cli::option(const std::string& names, std::string& value, const std::string
   state_->app.add_option(names, value, help)->type_name("TEXT")->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 void Cli::option(const std::string& names, std::vector<std::string>& values, const std::string& help) {
-  state_->app.add_option(names, values, help)->type_name("TEXT")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  state_->app.add_option(names, values, help)
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
-void Cli::flag(const std::string& names, bool& value, const std::string& help) { state_->app.add_flag(names, value, help); }
+void Cli::flag(const std::string& names, bool& value, const std::string& help) {
+  state_->app.add_flag(names, value, help);
+}
 void Cli::rest(const std::string& name, std::vector<std::string>& values, const std::string& help) {
   state_->app.add_option(name, values, help)->type_name("TEXT");
 }

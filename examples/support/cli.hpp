@@ -22,7 +22,8 @@ class Cli {
   ~Cli();
 
   /// Names as CLI11 writes them, "--seed,-s". Numbers must be whole (or finite) and within [low, high].
-  void option(const std::string& names, std::int64_t& value, const std::string& help, std::int64_t low, std::int64_t high);
+  void option(const std::string& names, std::int64_t& value, const std::string& help, std::int64_t low,
+              std::int64_t high);
   void option(const std::string& names, std::uint64_t& value, const std::string& help);
   void option(const std::string& names, double& value, const std::string& help, double low, double high);
   void option(const std::string& names, std::string& value, const std::string& help);

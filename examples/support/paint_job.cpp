@@ -13,48 +13,64 @@
 #include <tessera/io/pixels.hpp>
 #include <tessera/io/text.hpp>
 
+#include "examples/support/cli.hpp"
+
 namespace tessera::examples {
 
-PngTexts PaintJob::texts() const {
-  char number[40];
-  std::snprintf(number, sizeof number, "%.17g", guidance);
-  return {{"Software", "Tessera paint 1"},  {"Prompt", prompt},  {"Seed", std::to_string(seed)}, {"Steps", std::to_string(steps)},
-          {"CfgScale", number}, {"Solver", solver}, {"Weights", weights}};
+std::string number_text(double value) {
+  char text[40];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
 namespace {
+
+const std::string& stored_text(const std::string& path, const PngTexts& texts, const char* key) {
+  const auto at = texts.find(key);
+  if (at == texts.end())
+    throw io_error(printable(path) + ": text chunk " + key + " is missing; --repro reads pictures made by paint");
+  return at->second;
+}
+
 template <class T>
 T stored_number(const std::string& path, const PngTexts& texts, const char* key, T low, T high) {
-  const auto at = texts.find(key);
+  const std::string& text = stored_text(path, texts, key);
+  const char* end = text.data() + text.size();
   T value{};
-  const char* end = at == texts.end() ? nullptr : at->second.data() + at->second.size();
-  if (!end || std::from_chars(at->second.data(), end, value) != std::from_chars_result{end, std::errc()} || !(value >= low && value <= high))
-    throw io_error(path + ": text chunk " + key + ": a number in range wanted, found " + (end ? quoted(at->second, 40) : std::string("none")) +
-                   "; --repro reads pictures made by paint");
+  const auto [stop, problem] = std::from_chars(text.data(), end, value);
+  if (stop != end || problem != std::errc() || !(value >= low && value <= high))
+    throw io_error(printable(path) + ": text chunk " + key + ": expected a number from " +
+                   number_text(static_cast<double>(low)) + " to " + number_text(static_cast<double>(high)) +
+                   ", found " + quoted(text, 40));
   return value;
 }
+
 }  // namespace
 
+PngTexts PaintJob::texts() const {
+  return {{"Software", "Tessera paint 1"},     {"Prompt", prompt},
+          {"Seed", std::to_string(seed)},      {"Steps", std::to_string(steps)},
+          {"CfgScale", number_text(guidance)}, {"Solver", name_of(solver)},
+          {"Shift", number_text(shift)},       {"Weights", weights}};
+}
+
 PaintJob read_paint_job(const std::string& path) {
-  const Png png = read_png(path);
-  const auto text = [&](const char* key) {
-    const auto at = png.texts.find(key);
-    if (at == png.texts.end()) throw io_error(path + ": text chunk " + key + " is missing; --repro reads pictures made by paint");
-    return at->second;
-  };
-  PaintJob job;
-  job.prompt = text("Prompt");
-  job.solver = text("Solver");
-  job.weights = text("Weights");
-  job.seed = stored_number<std::uint64_t>(path, png.texts, "Seed", 0, ~std::uint64_t{0});
-  job.steps = stored_number<std::int64_t>(path, png.texts, "Steps", 1, 1000);
-  job.guidance = stored_number<double>(path, png.texts, "CfgScale", 0, 100);
-  check_prompt(job.prompt);
+  const PngTexts texts = read_png(path).texts;
+  PaintJob job{.prompt = stored_text(path, texts, "Prompt"),
+               .seed = stored_number<std::uint64_t>(path, texts, "Seed", 0, ~std::uint64_t{0}),
+               .steps = stored_number<std::int64_t>(path, texts, "Steps", 1, 1000),
+               .guidance = stored_number<double>(path, texts, "CfgScale", 0, 100),
+               .shift = stored_number<double>(path, texts, "Shift", 0.01, 100),
+               .weights = stored_text(path, texts, "Weights")};
+  try {
+    job.solver = solver_named(stored_text(path, texts, "Solver"));
+    check_prompt(job.prompt);
+  } catch (const argument_error& e) { throw io_error(printable(path) + ": " + e.what()); }
   return job;
 }
 
 void check_prompt(const std::string& prompt) {
-  if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) throw argument_error("the prompt is empty; say what to paint");
+  if (prompt.find_first_not_of(" \t\r\n") == std::string::npos)
+    throw argument_error("the prompt is empty; say what to paint");
   if (prompt.find('\0') != std::string::npos) throw argument_error("the prompt has a zero byte");
   if (const std::size_t at = utf8_error(prompt); at != prompt.size())
     throw argument_error("the prompt is not UTF-8: byte " + std::to_string(at) + " of " + quoted(prompt, 60));
@@ -74,10 +90,14 @@ std::vector<std::string> read_prompts(const std::string& path) {
   return lines;
 }
 
+const char* name_of(Solver solver) {
+  return solver == Solver::euler ? "euler" : solver == Solver::heun ? "heun" : "multistep";
+}
+
 Solver solver_named(const std::string& name) {
-  if (name == "euler") return Solver::euler;
-  if (name == "heun") return Solver::heun;
-  if (name == "multistep") return Solver::multistep;
+  for (const Solver solver : {Solver::euler, Solver::heun, Solver::multistep}) {
+    if (name == name_of(solver)) return solver;
+  }
   throw argument_error("solver " + quoted(name, 40) + " is none of euler, heun, multistep");
 }
 
@@ -105,7 +125,8 @@ std::vector<std::string> output_names(const std::string& pattern, std::size_t co
       std::size_t end = i + 1;
       const char fill = end < p.size() && p[end] == '0' ? '0' : ' ';
       std::size_t width = 0;
-      while (end < p.size() && p[end] >= '0' && p[end] <= '9' && width < 20) width = width * 10 + static_cast<std::size_t>(p[end++] - '0');
+      while (end < p.size() && p[end] >= '0' && p[end] <= '9' && width < 20)
+        width = width * 10 + static_cast<std::size_t>(p[end++] - '0');
       if (end >= p.size() || p[end] != 'd' || width > 20 || ++numbers > 1)
         throw argument_error("output " + quoted(p, 80) + ": one %d, as in %03d, for the number; %% for a percent sign");
       const std::string digits = std::to_string(n);
@@ -113,7 +134,9 @@ std::vector<std::string> output_names(const std::string& pattern, std::size_t co
       name += digits;
       i = end;
     }
-    if (count > 1 && numbers == 0) throw argument_error("output " + quoted(p, 80) + " is one name for " + std::to_string(count) + " pictures; put %03d into it");
+    if (count > 1 && numbers == 0)
+      throw argument_error("output " + quoted(p, 80) + " is one name for " + std::to_string(count) +
+                           " pictures; put %03d into it");
     names.push_back(std::move(name));
   }
   return names;
@@ -122,21 +145,34 @@ std::vector<std::string> output_names(const std::string& pattern, std::size_t co
 void check_writable(const std::string& path) {
   if (path == "-") return;
   struct stat info {};
-  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) throw io_error(printable(path) + ": is a folder; name a file");
+  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
+    throw io_error(printable(path) + ": is a folder; name a file");
   const std::string folder = detail::folder_of(path);
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
     throw io_error(printable(path) + ": cannot write into " + quoted(folder) + ": " + std::strerror(errno));
 }
 
-void write_stdout(const Bytes& bytes) {
+void write_stdout(std::span<const std::uint8_t> bytes) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() || std::fflush(stdout) != 0)
     throw io_error(std::string("standard output: ") + std::strerror(errno));
 }
 
 Bytes read_weights(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0)
-    throw io_error(path + ": no such weights; they come with the repository, or train them with build/examples/train_paint, or name others with --weights");
+    throw io_error(printable(path) +
+                   ": no such weights; they come with the repository, build/examples/train_paint makes them, and "
+                   "--weights names others");
   return read_file(path);
+}
+
+void warn_of_non_finite(const std::string& program, const Safetensors& file) {
+  constexpr std::size_t shown = 5;
+  const std::vector<std::string> names = file.non_finite();
+  if (names.empty()) return;
+  std::string list;
+  for (std::size_t i = 0; i < names.size() && i < shown; ++i) list += (i == 0 ? "" : ", ") + quoted(names[i]);
+  if (names.size() > shown) list += " and " + std::to_string(names.size() - shown) + " more";
+  complain(program, "warning: " + file.source() + ": NaN or infinity in " + list);
 }
 
 std::string fingerprint_of(const Bytes& bytes) {
@@ -152,11 +188,7 @@ Tensor<std::uint8_t> picture_of(const Tensor<float>& pictures, Index i) {
   const Index each = s[1] * s[2] * s[3];
   Tensor<std::uint8_t> p(Shape{s[1], s[2], s[3]});
   std::uint8_t* to = p.data();
-  for (Index k = 0; k < each; ++k) {
-    const float v = pictures[i * each + k];
-    const float scaled = (v < -1 ? -1 : v > 1 ? 1 : v == v ? v : 0) * 127.5f + 127.5f;
-    to[k] = static_cast<std::uint8_t>(std::lrint(scaled));
-  }
+  for (Index k = 0; k < each; ++k) to[k] = to_8bit(pictures[i * each + k]);
   return p;
 }
 

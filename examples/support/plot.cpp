@@ -151,7 +151,7 @@ std::vector<double> smoothed(const std::vector<double>& y, double keep) {
       sum = keep * sum + (1 - keep) * y[i];
       weight = keep * weight + (1 - keep);
     }
-    if (weight > 0) out[i] = sum / weight;
+    if (std::isfinite(y[i])) out[i] = sum / weight;
   }
   return out;
 }
@@ -208,7 +208,7 @@ std::vector<double> ticks(double low, double high, int most, bool log) {
   for (const double m : {5.0, 2.0, 1.0}) {
     if (m * power >= rough) step = m * power;
   }
-  for (double i = std::ceil(low / step); i * step <= high; ++i) out.push_back(i * step);
+  for (double i = std::ceil(low / step); i * step <= high; ++i) out.push_back(i * step + 0.0);  // -0 + 0 is 0
   return out;
 }
 
@@ -251,8 +251,8 @@ Tensor<std::uint8_t> plot(std::span<const PlotLine> lines, const PlotOptions& o)
   const Point corner{72, o.title.empty() && o.y_label.empty() ? 18.0 : 52.0}, end{o.width - 24.0, o.height - 46.0};
   const Axis across = axis(first, last, corner.x, end.x, false), up = axis(low, high, end.y, corner.y, o.log_y);
   const double bottom = o.log_y ? std::pow(10.0, up.low) : up.low, top = o.log_y ? std::pow(10.0, up.high) : up.high;
-  const auto xs = ticks(across.low, across.high, (o.width - 96) / 90, false),
-             ys = ticks(bottom, top, (o.height - 98) / 45, o.log_y);
+  const auto xs = ticks(across.low, across.high, std::max(3, (o.width - 96) / 90), false),
+             ys = ticks(bottom, top, std::max(3, (o.height - 98) / 45), o.log_y);
   const Point none{0, 0}, whole{static_cast<double>(o.width), static_cast<double>(o.height)};
   const auto on_pixel = [](double v) { return std::floor(v) + 0.5; };  // a one-pixel rule stays sharp
   for (const double v : xs)

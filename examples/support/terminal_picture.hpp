@@ -1,11 +1,22 @@
 // A small picture in the terminal: two pixels a character by the upper half block in 24-bit colours, on stderr, redrawn in place.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
 #include <string>
+#include <string_view>
+
 #include <tessera/core/tensor.hpp>
 
 namespace tessera::examples {
+
+/// Whether standard error is a terminal, and one that does more than print.
+inline bool terminal_shows_pictures() {
+  const char* kind = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && kind != nullptr && std::string_view(kind) != "dumb";
+}
 
 class TerminalPicture {
  public:
@@ -18,7 +29,8 @@ class TerminalPicture {
     std::string text = shown_ ? "\x1b[" + std::to_string((h + 1) / 2) + "A" : std::string();
     const auto colour = [&](const char* kind, Index y, Index x) {
       const std::uint8_t* p = picture.data() + (y * w + x) * 3;
-      text += "\x1b[" + std::string(kind) + ";2;" + std::to_string(p[0]) + ';' + std::to_string(p[1]) + ';' + std::to_string(p[2]) + 'm';
+      text += "\x1b[" + std::string(kind) + ";2;" + std::to_string(p[0]) + ';' + std::to_string(p[1]) + ';' +
+              std::to_string(p[2]) + 'm';
     };
     for (Index y = 0; y < h; y += 2) {
       for (Index x = 0; x < w; ++x) {

@@ -17,9 +17,11 @@
 #include <tessera/autodiff/op/matmul.hpp>
 #include <tessera/autodiff/op/norm.hpp>
 #include <tessera/autodiff/op/permute.hpp>
+#include <tessera/autodiff/op/pool.hpp>
 #include <tessera/autodiff/op/power.hpp>
 #include <tessera/autodiff/op/reduce.hpp>
 #include <tessera/autodiff/op/relu.hpp>
+#include <tessera/autodiff/op/resize.hpp>
 #include <tessera/autodiff/op/rotary.hpp>
 #include <tessera/autodiff/op/sigmoid.hpp>
 #include <tessera/autodiff/op/silu.hpp>
@@ -46,6 +48,7 @@
 #include <tessera/io/npy.hpp>
 #include <tessera/io/safetensors.hpp>
 #include <tessera/nn/attention.hpp>
+#include <tessera/nn/batch_norm.hpp>
 #include <tessera/nn/conv.hpp>
 #include <tessera/nn/embedding.hpp>
 #include <tessera/nn/init.hpp>
@@ -54,6 +57,7 @@
 #include <tessera/nn/norm.hpp>
 #include <tessera/nn/patch.hpp>
 #include <tessera/nn/positions.hpp>
+#include <tessera/nn/recurrent.hpp>
 #include <tessera/nn/residual.hpp>
 #include <tessera/nn/save.hpp>
 #include <tessera/nn/text_encoder.hpp>

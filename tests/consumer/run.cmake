@@ -1,5 +1,5 @@
-# Builds and runs the project beside this file by one way (VIA) and one compiler (CXX). Also given: SOURCE and BUILD, our
-# checkout and its build folder; WORK, a folder to work in; LAUNCHER, ccache or nothing; GENERATOR.
+# Builds and runs the project beside this file by one way (VIA) and one compiler (CXX). Also given: our checkout, SOURCE,
+# and its build folder, BUILD; WORK, a folder to work in; LAUNCHER, ccache or nothing; GENERATOR.
 cmake_minimum_required(VERSION 3.24)
 
 function(run)
@@ -21,7 +21,8 @@ endif()
 file(REMOVE_RECURSE ${WORK})
 set(project ${CMAKE_CURRENT_LIST_DIR}/project)
 if(VIA STREQUAL find_package OR VIA STREQUAL pkg_config)
-  execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix
+    OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 endif()
 
 if(VIA STREQUAL pkg_config)
@@ -37,7 +38,8 @@ if(VIA STREQUAL pkg_config)
   run(${WORK}/consumer)
 else()
   run(${CMAKE_COMMAND} -S ${project} -B ${WORK}/build -G ${GENERATOR} -DVIA=${VIA} -DTESSERA_SOURCE=${SOURCE}
-    -DOTHER_ARCH=${other} -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+    -DOTHER_ARCH=${other} -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}
+    -DCMAKE_PREFIX_PATH=${WORK}/prefix)
   run(${CMAKE_COMMAND} --build ${WORK}/build)
   run(${WORK}/build/consumer)
 endif()

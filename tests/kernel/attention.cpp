@@ -1,5 +1,5 @@
-// Attention against its definition in double, all options at sizes around every tile edge; its adjoint against the definition's
-// and against finite differences; and the laws its header promises, bit for bit.
+// Attention against its definition in double, all options at sizes around every tile edge; its adjoint against the
+// definition's and against finite differences; and the laws its header promises, bit for bit.
 #include <tessera/kernel/attention.hpp>
 
 #include <cmath>
@@ -12,9 +12,9 @@
 namespace {
 
 using tessera::Index;
-using tessera::kernel::AttentionShape;
 using tessera::kernel::attention;
 using tessera::kernel::attention_adjoint;
+using tessera::kernel::AttentionShape;
 
 std::size_t z(Index i) { return static_cast<std::size_t>(i); }
 
@@ -192,8 +192,10 @@ void check_all_options(const AttentionShape& s) {
 }  // namespace
 
 TEST_CASE("attention and its adjoint follow the definition around every tile edge", "[kernel]") {
-  for (Index n : {1, 7, 16, 24, 63, 64, 65, 97, 150}) check_all_options<float>(AttentionShape::dense(1, n, n, 2, 2, 24));
-  for (Index width : {1, 3, 5, 7, 8, 13, 16, 31, 32, 64, 100}) check_all_options<float>(AttentionShape::dense(1, 37, 67, 1, 1, width));
+  for (Index n : {1, 7, 16, 24, 63, 64, 65, 97, 150})
+    check_all_options<float>(AttentionShape::dense(1, n, n, 2, 2, 24));
+  for (Index width : {1, 3, 5, 7, 8, 13, 16, 31, 32, 64, 100})
+    check_all_options<float>(AttentionShape::dense(1, 37, 67, 1, 1, width));
 }
 
 TEST_CASE("attention crosses from any number of queries to any number of keys", "[kernel]") {
@@ -227,7 +229,8 @@ TEST_CASE("attention works in place on interleaved and head-major memory", "[ker
   t.q_batch = t.k_batch = t.v_batch = T * t.q_row;
   t.out_row = D, t.out_head = T * D;
   t.causal = true;
-  std::vector<float> qkv(z(3 * B * T * H * D + 1)), dqkv(qkv.size()), out(r.out.size()), dout(r.out.size()), lse(r.lse.size());
+  std::vector<float> qkv(z(3 * B * T * H * D + 1)), dqkv(qkv.size()), out(r.out.size()), dout(r.out.size()),
+      lse(r.lse.size());
   const auto at = [&](Index b, Index i, Index c) { return z(1 + (b * T + i) * 3 * H * D + c); };
   for (Index b = 0; b < B; ++b) {
     for (Index i = 0; i < T; ++i) {
@@ -295,20 +298,27 @@ TEST_CASE("a query's row does not depend on the other queries or on the rest of 
     const Problem<float> p = problem<float>(s, {.causal = true});
     const Result<float> r = run(p);
     bool same = true;
-    for (Index i : {0, 1, 2, 15, 16, 31, 63, 64, 100, 149}) {  // decoding: one query, the keys so far, the last batch item
+    for (Index i :
+         {0, 1, 2, 15, 16, 31, 63, 64, 100, 149}) {  // decoding: one query, the keys so far, the last batch item
       AttentionShape one = s;
       one.batch = 1, one.queries = 1, one.keys = i + 1;
       std::vector<float> out(z(s.out_row)), lse(2);
       attention<float>(one, p.q.data() + 2 * s.q_batch + i * s.q_row, p.k.data() + 2 * s.k_batch,
                        p.v.data() + 2 * s.v_batch, nullptr, nullptr, out.data(), lse.data());
-      same = same && std::memcmp(out.data(), r.out.data() + 2 * s.out_batch + i * s.out_row, out.size() * sizeof(float)) == 0;
+      same = same &&
+             std::memcmp(out.data(), r.out.data() + 2 * s.out_batch + i * s.out_row, out.size() * sizeof(float)) == 0;
       same = same && lse[1] == r.lse[z((2 * 2 + 1) * 150 + i)];
     }
     CHECK(same);
     AttentionShape alone = s;
     alone.batch = 1, alone.causal = true;
-    Problem<float> last{alone, {p.q.end() - s.q_batch, p.q.end()}, {p.k.end() - s.k_batch, p.k.end()},
-                        {p.v.end() - s.v_batch, p.v.end()}, {p.dout.end() - s.out_batch, p.dout.end()}, {}, {}};
+    Problem<float> last{alone,
+                        {p.q.end() - s.q_batch, p.q.end()},
+                        {p.k.end() - s.k_batch, p.k.end()},
+                        {p.v.end() - s.v_batch, p.v.end()},
+                        {p.dout.end() - s.out_batch, p.dout.end()},
+                        {},
+                        {}};
     const Result<float> a = run(last);
     CHECK(same_bits(a.out, std::vector<float>(r.out.end() - s.out_batch, r.out.end())));
     CHECK(same_bits(a.dq, std::vector<float>(r.dq.end() - s.q_batch, r.dq.end())));
@@ -339,7 +349,8 @@ TEST_CASE("rows far apart and any number of threads give the same bits", "[kerne
       return y;
     };
     const Index q_row = p.s.q_row, k_row = p.s.k_row;
-    far.q = spread(p.q, q_row), far.k = spread(p.k, k_row), far.v = spread(p.v, k_row), far.dout = spread(p.dout, q_row);
+    far.q = spread(p.q, q_row), far.k = spread(p.k, k_row), far.v = spread(p.v, k_row),
+    far.dout = spread(p.dout, q_row);
     const Result<float> a = run(far);
     const auto same = [](const std::vector<float>& x, const std::vector<float>& y, Index row) {
       for (std::size_t i = 0; i < x.size(); ++i) {
@@ -394,7 +405,8 @@ TEST_CASE("a query without keys gives zeros and takes no gradient", "[kernel]") 
     }
     return true;
   };
-  Problem<float> p = problem<float>(AttentionShape::dense(1, 20, 9, 1, 1, 8), {.causal = true});  // 11 queries see nothing
+  Problem<float> p =
+      problem<float>(AttentionShape::dense(1, 20, 9, 1, 1, 8), {.causal = true});  // 11 queries see nothing
   Result<float> r = run(p);
   CHECK(zero({r.out.begin(), r.out.begin() + 11 * 8}));
   CHECK(zero({r.dq.begin(), r.dq.begin() + 11 * 8}));

@@ -28,10 +28,29 @@ Index outputs(const PoolShape& s) { return s.batch * s.out_height() * s.out_widt
 const PoolShape shapes[] = {
     {.batch = 2, .height = 6, .width = 8, .channels = 5},
     {.batch = 1, .height = 7, .width = 9, .channels = 33, .kernel_h = 3, .kernel_w = 3},
-    {.batch = 3, .height = 5, .width = 6, .channels = 17, .kernel_h = 3, .kernel_w = 2, .stride_h = 1, .stride_w = 3,
-     .pad_top = 1, .pad_left = 1, .pad_bottom = 2, .pad_right = 1},
-    {.batch = 1, .height = 8, .width = 8, .channels = 16, .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1,
-     .pad_bottom = 1, .pad_right = 1, .count_padding = false},
+    {.batch = 3,
+     .height = 5,
+     .width = 6,
+     .channels = 17,
+     .kernel_h = 3,
+     .kernel_w = 2,
+     .stride_h = 1,
+     .stride_w = 3,
+     .pad_top = 1,
+     .pad_left = 1,
+     .pad_bottom = 2,
+     .pad_right = 1},
+    {.batch = 1,
+     .height = 8,
+     .width = 8,
+     .channels = 16,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .pad_top = 1,
+     .pad_left = 1,
+     .pad_bottom = 1,
+     .pad_right = 1,
+     .count_padding = false},
     {.batch = 2, .width = 13, .channels = 3, .kernel_h = 1, .kernel_w = 4, .stride_h = 1, .stride_w = 2},
     {.channels = 1, .kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1},
 };
@@ -45,9 +64,11 @@ void for_each_pair(const PoolShape& s, const Body& body) {
       for (Index ox = 0; ox < s.out_width(); ++ox) {
         for (Index c = 0; c < s.channels; ++c, ++o) {
           for (Index k = 0; k < s.kernel_h * s.kernel_w; ++k) {
-            const Index iy = oy * s.stride_h - s.pad_top + k / s.kernel_w, ix = ox * s.stride_w - s.pad_left + k % s.kernel_w;
+            const Index iy = oy * s.stride_h - s.pad_top + k / s.kernel_w,
+                        ix = ox * s.stride_w - s.pad_left + k % s.kernel_w;
             const bool outside = iy < 0 || iy >= s.height || ix < 0 || ix >= s.width;
-            body(static_cast<std::size_t>(o), static_cast<std::size_t>(outside ? 0 : ((n * s.height + iy) * s.width + ix) * s.channels + c),
+            body(static_cast<std::size_t>(o),
+                 static_cast<std::size_t>(outside ? 0 : ((n * s.height + iy) * s.width + ix) * s.channels + c),
                  outside);
           }
         }
@@ -80,7 +101,8 @@ void check(const PoolShape& s, double limit) {
   for (std::size_t i = 0; i < x.size(); ++i) REQUIRE(std::abs(static_cast<double>(dx[i]) - back[i]) <= limit);
 
   kernel::pool_average(s, x.data(), y.data());
-  for (std::size_t o = 0; o < y.size(); ++o) REQUIRE(std::abs(static_cast<double>(y[o]) - total[o] / count[o]) <= limit);
+  for (std::size_t o = 0; o < y.size(); ++o)
+    REQUIRE(std::abs(static_cast<double>(y[o]) - total[o] / count[o]) <= limit);
   kernel::pool_average_adjoint(s, dy.data(), dx.data());
   std::fill(back.begin(), back.end(), 0.0);
   for_each_pair(s, [&](std::size_t o, std::size_t i, bool outside) {

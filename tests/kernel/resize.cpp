@@ -28,9 +28,8 @@ double dot(const std::vector<T>& a, const std::vector<T>& b) {
   return total;
 }
 
-const ResizeShape shapes[] = {{2, 4, 5, 17, 8, 10},  {1, 3, 3, 5, 9, 9},   {1, 5, 7, 33, 7, 3},
-                              {3, 8, 8, 16, 4, 4},   {1, 1, 1, 3, 4, 6},   {1, 6, 4, 1, 1, 1},
-                              {2, 5, 5, 40, 5, 5},   {1, 1, 10, 20, 1, 23}};
+const ResizeShape shapes[] = {{2, 4, 5, 17, 8, 10}, {1, 3, 3, 5, 9, 9}, {1, 5, 7, 33, 7, 3}, {3, 8, 8, 16, 4, 4},
+                              {1, 1, 1, 3, 4, 6},   {1, 6, 4, 1, 1, 1}, {2, 5, 5, 40, 5, 5}, {1, 1, 10, 20, 1, 23}};
 
 template <class T>
 void check(const ResizeShape& s, double limit) {
@@ -45,13 +44,16 @@ void check(const ResizeShape& s, double limit) {
     for (Index n = 0; n < s.batch; ++n) {
       for (Index oy = 0; oy < s.out_height; ++oy) {
         for (Index ox = 0; ox < s.out_width; ++ox) {
-          for (Index c = 0; c < s.channels; ++c, ++o) REQUIRE(std::abs(static_cast<double>(y[o]) - wanted(n, oy, ox, c)) <= limit);
+          for (Index c = 0; c < s.channels; ++c, ++o)
+            REQUIRE(std::abs(static_cast<double>(y[o]) - wanted(n, oy, ox, c)) <= limit);
         }
       }
     }
   };
   kernel::resize_nearest(s, x.data(), y.data());
-  each([&](Index n, Index oy, Index ox, Index c) { return pixel(n, oy * s.height / s.out_height, ox * s.width / s.out_width, c); });
+  each([&](Index n, Index oy, Index ox, Index c) {
+    return pixel(n, oy * s.height / s.out_height, ox * s.width / s.out_width, c);
+  });
   kernel::resize_nearest_adjoint(s, dy.data(), dx.data());
   REQUIRE(std::abs(dot(dy, y) - dot(dx, x)) <= limit * std::sqrt(dot(dy, dy) * dot(y, y)));
 

@@ -19,8 +19,7 @@ std::size_t z(Index i) { return static_cast<std::size_t>(i); }
 template <class T>
 struct Angles {
   std::vector<T> cosine, sine;
-  Angles(Index first, Index rows, Index rotated)
-      : cosine(z(rows * rotated / 2)), sine(z(rows * rotated / 2)) {
+  Angles(Index first, Index rows, Index rotated) : cosine(z(rows * rotated / 2)), sine(z(rows * rotated / 2)) {
     rotary_angles<T>(first, rows, rotated, 10000, cosine.data(), sine.data());
   }
 };

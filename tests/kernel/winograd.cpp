@@ -32,10 +32,21 @@ double relative_error(const std::vector<float>& seen, const std::vector<double>&
   return std::sqrt(difference / size);
 }
 ConvShape square(Index batch, Index height, Index width, Index in, Index out, Index pad = 1) {
-  return {.batch = batch, .height = height, .width = width, .in_channels = in, .out_channels = out, .kernel_h = 3,
-          .kernel_w = 3, .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad};
+  return {.batch = batch,
+          .height = height,
+          .width = width,
+          .in_channels = in,
+          .out_channels = out,
+          .kernel_h = 3,
+          .kernel_w = 3,
+          .pad_top = pad,
+          .pad_left = pad,
+          .pad_bottom = pad,
+          .pad_right = pad};
 }
-std::size_t inputs(const ConvShape& s) { return static_cast<std::size_t>(s.batch * s.height * s.width * s.in_channels); }
+std::size_t inputs(const ConvShape& s) {
+  return static_cast<std::size_t>(s.batch * s.height * s.width * s.in_channels);
+}
 std::size_t outputs(const ConvShape& s) {
   return static_cast<std::size_t>(s.batch * s.out_height() * s.out_width() * s.out_channels);
 }
@@ -68,17 +79,20 @@ void check(const ConvShape& s, double limit) {
 
 TEST_CASE("Winograd's errors stay far inside 1e-5", "[kernel]") {
   // Smaller than the tile, not a multiple of it, channels that fill no panel, and more tiles than one block.
-  for (const ConvShape& s : {square(1, 1, 1, 1, 1), square(2, 3, 5, 3, 2), square(1, 9, 6, 17, 37), square(2, 8, 8, 64, 64),
-                             square(1, 7, 7, 33, 31, 0), square(1, 4, 4, 16, 50, 2), square(4, 22, 21, 48, 40)}) {
+  for (const ConvShape& s :
+       {square(1, 1, 1, 1, 1), square(2, 3, 5, 3, 2), square(1, 9, 6, 17, 37), square(2, 8, 8, 64, 64),
+        square(1, 7, 7, 33, 31, 0), square(1, 4, 4, 16, 50, 2), square(4, 22, 21, 48, 40)}) {
     check<2>(s, 2e-6);
     check<4>(s, 5e-6);
   }
 }
 
 TEST_CASE("kept weights give the same bits as fresh ones, for every batch", "[kernel]") {
-  for (ConvShape s : {square(1, 16, 16, 40, 36), square(1, 4, 4, 64, 32), square(1, 5, 5, 64, 32), square(1, 8, 8, 16, 64),
-                      square(1, 9, 9, 64, 3), ConvShape{.width = 50, .in_channels = 24, .out_channels = 24, .kernel_w = 3, .groups = 2},
-                      ConvShape{.height = 6, .width = 5, .in_channels = 24, .out_channels = 24, .kernel_w = 3, .groups = 24}}) {
+  for (ConvShape s :
+       {square(1, 16, 16, 40, 36), square(1, 4, 4, 64, 32), square(1, 5, 5, 64, 32), square(1, 8, 8, 16, 64),
+        square(1, 9, 9, 64, 3),
+        ConvShape{.width = 50, .in_channels = 24, .out_channels = 24, .kernel_w = 3, .groups = 2},
+        ConvShape{.height = 6, .width = 5, .in_channels = 24, .out_channels = 24, .kernel_w = 3, .groups = 24}}) {
     const auto w = numbers<float>(s.weights(), 2), bias = numbers<float>(s.out_channels, 4);
     const kernel::ConvWeights<float> kept(s, w.data());
     for (const Index batch : {1, 2, 13}) {
@@ -97,8 +111,8 @@ TEST_CASE("kept weights give the same bits as fresh ones, for every batch", "[ke
 }
 
 TEST_CASE("convolutions have the same bits on one thread and on many", "[kernel]") {
-  for (const ConvShape& s : {square(5, 16, 16, 40, 36), square(1, 16, 16, 40, 36), square(9, 4, 4, 64, 64), square(4, 12, 12, 5, 20),
-                             square(4, 12, 12, 64, 3)}) {
+  for (const ConvShape& s : {square(5, 16, 16, 40, 36), square(1, 16, 16, 40, 36), square(9, 4, 4, 64, 64),
+                             square(4, 12, 12, 5, 20), square(4, 12, 12, 64, 3)}) {
     const auto x = numbers<float>(static_cast<Index>(inputs(s)), 1), w = numbers<float>(s.weights(), 2);
     const auto dy = numbers<float>(static_cast<Index>(outputs(s)), 3);
     std::vector<float> y[3], dx[3], dw[3];
@@ -109,7 +123,8 @@ TEST_CASE("convolutions have the same bits on one thread and on many", "[kernel]
       kernel::conv_weight_adjoint(s, x.data(), dy.data(), dw[i].data());
     };
     run(0);
-    kernel::parallel_for(2, 1, [&](Index i, Index) { run(static_cast<std::size_t>(i) + 1); });  // nested: one thread each
+    kernel::parallel_for(2, 1,
+                         [&](Index i, Index) { run(static_cast<std::size_t>(i) + 1); });  // nested: one thread each
     CHECK((y[0] == y[1] && dx[0] == dx[1] && dw[0] == dw[1]));
     CHECK((y[0] == y[2] && dx[0] == dx[2] && dw[0] == dw[2]));
   }

@@ -1,13 +1,13 @@
 # cmake -DROOT=DIR -P include_direction.cmake: walks the includes of DIR/include/tessera and fails if
 # - an arrow of the tree goes upwards, sideways between families, or round in a circle;
 # - an include of <tessera/...> names no file;
-# - a header depends on the instruction set (it reaches kernel/isa.hpp) but never opens the inline namespace TESSERA_ISA:
-#   two translation units with other flags would then clash silently (core/noise.hpp, which opens both, says why it may);
+# - a header depends on the instruction set (it reaches kernel/isa.hpp) but never opens inline namespace TESSERA_ISA: two
+#   translation units with other flags would then clash silently (core/noise.hpp, which opens both, says why it may);
 # - a header has no #pragma once.
 cmake_minimum_required(VERSION 3.24)
 
-# What each folder may include beside itself. A family (any folder not named here) may include all of these, and no other
-# family.
+# What each folder may include beside itself. A family (any folder not named here) may include all of these, and no
+# other family.
 set(below_kernel core/index.hpp core/error.hpp core/pool.hpp)  # no tensors
 set(below_core kernel)
 set(below_autodiff kernel core)
@@ -94,7 +94,7 @@ foreach(header IN LISTS headers)
     file(STRINGS ${ROOT}/include/tessera/${header} outside REGEX "^namespace tessera(::[a-z_]+)*[ \t]*{")
     file(STRINGS ${ROOT}/include/tessera/${header} inside REGEX "^namespace tessera::inline TESSERA_ISA")
     if(outside AND NOT inside)
-      problem("${header} depends on the instruction set but opens '${outside}': write 'namespace tessera::inline TESSERA_ISA {'")
+      problem("${header} depends on the instruction set: write 'namespace tessera::inline TESSERA_ISA', not '${outside}'")
     endif()
   endif()
 endforeach()

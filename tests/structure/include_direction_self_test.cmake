@@ -9,7 +9,8 @@ function(expect message)
   file(WRITE ${WORK}/include/tessera/kernel/isa.hpp "#pragma once\nnamespace tessera::inline TESSERA_ISA::kernel {}\n")
   file(WRITE ${WORK}/include/tessera/core/shape.hpp "#pragma once\nnamespace tessera {\n}\n")
   file(WRITE ${WORK}/include/tessera/nn/linear.hpp
-    "#pragma once\n#include <tessera/core/shape.hpp>\n#include <tessera/kernel/isa.hpp>\nnamespace tessera::inline TESSERA_ISA {\n}\n")
+    "#pragma once\n#include <tessera/core/shape.hpp>\n#include <tessera/kernel/isa.hpp>\n"
+    "namespace tessera::inline TESSERA_ISA {\n}\n")
   set(files ${ARGN})
   while(files)
     list(POP_FRONT files file content)
@@ -35,7 +36,8 @@ expect("circle of includes: nn/a.hpp -> nn/b.hpp -> nn/a.hpp"
   nn/a.hpp "${pragma}#include <tessera/nn/b.hpp>\n" nn/b.hpp "${pragma}#include <tessera/nn/a.hpp>\n")
 expect("nn/a.hpp includes nn/gone.hpp, which does not exist" nn/a.hpp "${pragma}#include <tessera/nn/gone.hpp>\n")
 expect("nn/a.hpp has no #pragma once" nn/a.hpp "int x;\n")
-expect("gan/a.hpp depends on the instruction set" gan/a.hpp "${pragma}#include <tessera/nn/linear.hpp>\nnamespace tessera {\n}\n")
+expect("gan/a.hpp depends on the instruction set"
+  gan/a.hpp "${pragma}#include <tessera/nn/linear.hpp>\nnamespace tessera {\n}\n")
 
 if(failures)
   list(JOIN failures "\n" text)

@@ -159,7 +159,7 @@ inline void share(Block* b) { __atomic_fetch_add(&b->count, 1u, __ATOMIC_RELAXED
 inline bool unique(const Block* b) { return __atomic_load_n(&b->count, __ATOMIC_ACQUIRE) == 1; }
 
 inline void drop(Block* b) {
-  if (!unique(b) && __atomic_fetch_sub(&b->count, 1u, __ATOMIC_ACQ_REL) != 1) return;  // the only owner needs no locked write
+  if (!unique(b) && __atomic_fetch_sub(&b->count, 1u, __ATOMIC_ACQ_REL) != 1) return;  // a sole owner: no locked write
   if constexpr (enabled)
     give(b);
   else

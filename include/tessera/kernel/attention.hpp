@@ -1,18 +1,19 @@
-// Attention and its adjoint, tiled: the scores of 64 keys and a strip of queries exist at a time, never the whole matrix.
+// Attention and its adjoint, tiled: the scores of 64 keys and a strip of queries exist at a time, never the whole
+// matrix.
 //
 //   S = scale Q K^T + bias      P = softmax of every row of S      out = P V
 //   dV = P^T dO      dS = P (dO V^T - delta), delta = rowsum(dO out)      dQ = scale dS K      dK = scale dS^T Q
 //
-// Forward keeps a running maximum and sum per query (Milakov, Gimelshein, 2018, arXiv 1805.02867; Dao et al., 2022, arXiv
-// 2205.14135) and saves one number a row; the adjoint recomputes P from it. Memory is linear in queries and keys.
+// Forward keeps a running maximum and sum per query (Milakov, Gimelshein, 2018, arXiv 1805.02867; Dao et al., 2022,
+// arXiv 2205.14135) and saves one number a row; the adjoint recomputes P from it. Memory is linear in queries and keys.
 //
-// Queries lie across the lanes of a register: scores are stored transposed. So both products read K and V in place, whatever
-// their strides; maximum, sum and rescaling go lane by lane; only Q and the result pass through a transpose, and neither an
-// odd width nor an odd number of keys wastes a lane.
+// Queries lie across the lanes of a register: scores are stored transposed. So both products read K and V in place,
+// whatever their strides; maximum, sum and rescaling go lane by lane; only Q and the result pass through a transpose,
+// and neither an odd width nor an odd number of keys wastes a lane.
 //
-// What follows from it, and is tested: a query's row has the same bits whatever other queries, batch items or threads there
-// are (so a query decoded with the keys so far gives its row of the full causal call), and padding keys gives the same bits
-// as leaving them out, in any order of padding.
+// What follows from it, and is tested: a query's row has the same bits whatever other queries, batch items or threads
+// there are (so a query decoded with the keys so far gives its row of the full causal call), and padding keys gives the
+// same bits as leaving them out, in any order of padding.
 #pragma once
 
 #include <cmath>
@@ -25,9 +26,9 @@
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
-/// Extents and strides, in elements. q[b, t, h, :] starts at q + b * q_batch + t * q_row + h * q_head and is contiguous, so
-/// [B, T, H, D], [B, H, T, D] and slices of an interleaved [B, T, 3, H, D] all work in place. dq, dk, dv, dout have the
-/// strides of q, k, v, out. `dense` fills in those of [B, T, H, D].
+/// Extents and strides, in elements. q[b, t, h, :] starts at q + b * q_batch + t * q_row + h * q_head and is
+/// contiguous, so [B, T, H, D], [B, H, T, D] and slices of an interleaved [B, T, 3, H, D] all work in place. dq, dk,
+/// dv, dout have the strides of q, k, v, out. `dense` fills in those of [B, T, H, D].
 struct AttentionShape {
   Index batch = 1, queries = 1, keys = 1;
   Index heads = 1, kv_heads = 1;  // kv_heads divides heads; head h reads key/value head h / (heads / kv_heads)
@@ -38,7 +39,8 @@ struct AttentionShape {
   Index k_batch = 0, k_row = 0, k_head = 0;
   Index v_batch = 0, v_row = 0, v_head = 0;
   Index out_batch = 0, out_row = 0, out_head = 0;
-  Index bias_batch = 0, bias_head = 0, bias_row = 0;  // a batch or head stride of 0 shares the bias; keys are contiguous
+  Index bias_batch = 0, bias_head = 0,
+        bias_row = 0;  // a batch or head stride of 0 shares the bias; keys are contiguous
 
   static AttentionShape dense(Index batch, Index queries, Index keys, Index heads, Index kv_heads, Index width) {
     AttentionShape s;
@@ -71,7 +73,8 @@ namespace attention_detail {
 /// Tasks in a block of parallel_for, for about 20 us or more.
 inline Index grain(Index flops) { return 2'000'000 / (flops + 1) + 1; }
 
-/// The n scores of a strip become weights 2^(s - top); top and total move on; fade is what the old total and output shrink by.
+/// The n scores of a strip become weights 2^(s - top); top and total move on; fade is what the old total and output
+/// shrink by.
 template <class T>
 void advance(Index lanes, Index n, T* s, T* top, T* total, T* fade) {
   constexpr Index W = strip_width<T>;
@@ -150,13 +153,13 @@ void dot_lanes(Index lanes, Index width, const T* a, const T* b, T* delta) {
 
 }  // namespace attention_detail
 
-/// out[b, i, h, :] = sum_j P[i, j] v[b, j, h', :]. A query that sees no key (all padded, causal with more queries than keys,
-/// every score -inf) gives zeros. `key_padding` [batch, keys], 1 = keep, or nullptr; `bias` is added to the scaled scores,
-/// -inf hides, or nullptr; `lse` [batch, heads, queries] is for attention_adjoint (log2 of a row's sum), or nullptr.
-/// `out` overlaps no input.
+/// out[b, i, h, :] = sum_j P[i, j] v[b, j, h', :]. A query that sees no key (all padded, causal with more queries than
+/// keys, every score -inf) gives zeros. `key_padding` [batch, keys], 1 = keep, or nullptr; `bias` is added to the
+/// scaled scores, -inf hides, or nullptr; `lse` [batch, heads, queries] is for attention_adjoint (log2 of a row's sum),
+/// or nullptr. `out` overlaps no input.
 template <class T>
-void attention(const AttentionShape& s, const T* q, const T* k, const T* v, const std::uint8_t* key_padding, const T* bias,
-               T* out, T* lse) {
+void attention(const AttentionShape& s, const T* q, const T* k, const T* v, const std::uint8_t* key_padding,
+               const T* bias, T* out, T* lse) {
   using namespace attention_detail;
   constexpr Index W = strip_width<T>;
   const Index blocks = (s.queries + query_block - 1) / query_block;
@@ -176,7 +179,8 @@ void attention(const AttentionShape& s, const T* q, const T* k, const T* v, cons
       const KeptKeys kept = kept_keys(key_padding ? key_padding + b * s.keys : nullptr, s.keys, kept_room.data());
       const T* head_bias = bias ? bias + s.bias_at(b, h) : nullptr;
       Index n_strips = 0, most = 0;
-      for (Index t = (task - item * blocks) * query_block; t < s.queries && n_strips < block_strips<T>; t += W, ++n_strips) {
+      for (Index t = (task - item * blocks) * query_block; t < s.queries && n_strips < block_strips<T>;
+           t += W, ++n_strips) {
         Strip<T>& strip = strips[n_strips];
         strip.open(t, s.queries, s.keys, s.causal, kept, &sees[n_strips * W]);
         across(&across_q[n_strips * panel], q + s.q_at(b, h, t), s.q_row, s.width, strip.count, factor);
@@ -211,9 +215,9 @@ void attention(const AttentionShape& s, const T* q, const T* k, const T* v, cons
   });
 }
 
-/// Adjoint of attention: writes dq, dk, dv and, unless nullptr, dbias (strides of bias; summed over whatever shares it).
-/// `out` and `lse` are what attention gave. Queries that see no key, and padded keys, get zeros. With a dbias that batch or
-/// heads share, these run one after the other.
+/// Adjoint of attention: writes dq, dk, dv and, unless nullptr, dbias (strides of bias; summed over whatever shares
+/// it). `out` and `lse` are what attention gave. Queries that see no key, and padded keys, get zeros. With a dbias that
+/// batch or heads share, these run one after the other.
 template <class T>
 void attention_adjoint(const AttentionShape& s, const T* q, const T* k, const T* v, const std::uint8_t* key_padding,
                        const T* bias, const T* out, const T* lse, const T* dout, T* dq, T* dk, T* dv, T* dbias) {
@@ -238,7 +242,8 @@ void attention_adjoint(const AttentionShape& s, const T* q, const T* k, const T*
     const Scratch<T> scores(key_block * query_block), ds(key_block * query_block), k_room(room), v_room(room);
     const Scratch<T> across_q(block_strips<T> * panel), across_g(block_strips<T> * panel), across_out(panel);
     const Scratch<T> dq_acc(block_strips<T> * panel), dk_acc(s.keys * whole), dv_acc(s.keys * whole);
-    const Scratch<T> q_room(query_block * whole), g_room(query_block * whole), turned(dbias ? key_block * query_block : 0);
+    const Scratch<T> q_room(query_block * whole), g_room(query_block * whole),
+        turned(dbias ? key_block * query_block : 0);
     const Scratch<T> sees(query_block), row_lse(query_block), delta(query_block);
     const Scratch<std::int32_t> kept_room(key_padding ? s.keys : 0);
     Strip<T> strips[block_strips<T>];
@@ -283,8 +288,10 @@ void attention_adjoint(const AttentionShape& s, const T* q, const T* k, const T*
               if (n <= 0) continue;
               if (from == queries) from = t;
               T *p = &scores[t], *d = &ds[t];
-              strip.scores(&across_q[t * s.width], k_rows, s.width, head_bias, s.bias_row, kept, first, n, p, query_block);
-              rows_times<T>(strip.count, n, s.width, v_rows.data, v_rows.stride, {&across_g[t * s.width], W, d, query_block});
+              strip.scores(&across_q[t * s.width], k_rows, s.width, head_bias, s.bias_row, kept, first, n, p,
+                           query_block);
+              rows_times<T>(strip.count, n, s.width, v_rows.data, v_rows.stride,
+                            {&across_g[t * s.width], W, d, query_block});
               weigh(strip.count, n, p, d, &row_lse[t], &delta[t]);
               columns_times<T>(strip.count, s.width, n, k_rows.data, k_rows.stride,
                                {d, query_block, &dq_acc[t * s.width], W, first > 0});

@@ -36,8 +36,8 @@ inline constexpr T infinite = std::numeric_limits<T>::infinity();
 template <class T>
 [[gnu::always_inline]] inline Pack<T> exp2_falling(Pack<T> x) {
   if constexpr (std::is_same_v<T, float>) {
-    x = max(Pack<T>(-127.0f), x);         // NaN stays; at -127 the bits assembled below are those of 0
-    const Pack<T> magic(12582912.0f);     // 1.5 * 2^23: the sum's last bits are the nearest whole number
+    x = max(Pack<T>(-127.0f), x);      // NaN stays; at -127 the bits assembled below are those of 0
+    const Pack<T> magic(12582912.0f);  // 1.5 * 2^23: the sum's last bits are the nearest whole number
     const Pack<T> t = x + magic, r = x - (t - magic);
     const Pack<T> p = polynomial(r, 1.0f, 0.693147004f, 0.240222424f, 0.0555073358f, 0.00967151299f, 0.00132647273f);
     return from_bits<T>(bits(p) + shift_left<23>(bits(t)));
@@ -53,13 +53,19 @@ void fill(T* p, Index n, T x) {
 
 // ---- products: C = start + A B with B's columns across the lanes; start is 0, C, or C times a factor per lane
 
-/// A by rows `stride` apart, in place. Three pointers and two strides reach 12 rows; 12 pointers would not fit the registers.
+/// A by rows `stride` apart, in place. Three pointers and two strides reach 12 rows; 12 pointers would not fit the
+/// registers.
 template <class T>
 struct StridedRows {
   const T *low, *middle, *high;
   Index stride;
   StridedRows(const T* p, Index s) : low(p), middle(p + 4 * s), high(p + 8 * s), stride(s) {}
-  [[gnu::always_inline]] T at(int i, Index k) const { return (i < 4 ? low : i < 8 ? middle : high)[(i % 4) * stride + k]; }
+  [[gnu::always_inline]] T at(int i, Index k) const {
+    const T* p = i < 4   ? low
+                 : i < 8 ? middle
+                         : high;  // named: g++ 12 with -fsanitize=undefined indexes (a ? b : c)[i] wrongly
+    return p[(i % 4) * stride + k];
+  }
 };
 
 template <class T>
@@ -103,8 +109,8 @@ struct Product {
     }
   }
 
-  /// A(i, k) = a(i, k) for i < m, where `at(i)` gives A from row i on. Reads nothing past row m: when a tile is taller than what
-  /// is left it reaches back over rows that are done.
+  /// A(i, k) = a(i, k) for i < m, where `at(i)` gives A from row i on. Reads nothing past row m: when a tile is taller
+  /// than what is left it reaches back over rows that are done.
   template <int V, class At>
   void over_rows(Index m, Index K, const At& at, Index col) const {
     for (Index i = 0, r; i < m; i += r) {
@@ -112,7 +118,7 @@ struct Product {
       if (m < 4)
         r = 1;
       else if (i == 0 && r < tile_rows)
-        r = r >= 8 ? 8 : 4;                     // nothing to reach back over yet
+        r = r >= 8 ? 8 : 4;                                  // nothing to reach back over yet
       with_rows(r < 4 && m >= 4 ? 4 : r, [&](auto height) {  // one row alone would wait for its own chain
         constexpr int R = decltype(height)::value;
         tile<R, V>(i + r - R, R - r, R, K, at(i + r - R), col);
@@ -170,8 +176,9 @@ struct Rows {
   const T* data;
   Index stride;
 };
-/// Rows further apart than this are copied side by side before use: they'd compete for a few sets of the nearest cache. 64
-/// queries on interleaved [T, 3, 12, 64], rows 9 KB apart, gain 1.1x; rows 12 KB apart 1.5x; nearer ones would lose 3 %.
+/// Rows further apart than this are copied side by side before use: they'd compete for a few sets of the nearest cache.
+/// 64 queries on interleaved [T, 3, 12, 64], rows 9 KB apart, gain 1.1x; rows 12 KB apart 1.5x; nearer ones would lose
+/// 3 %.
 template <class T>
 bool far_apart(Index stride) {
   return stride * static_cast<Index>(sizeof(T)) >= 8192;
@@ -183,7 +190,8 @@ void copy_scaled(const T* from, T* to, Index n, T factor) {
   for (; i + lanes_of<T> <= n; i += lanes_of<T>) (Pack<T>::load(from + i) * Pack<T>(factor)).store(to + i);
   for (; i < n; ++i) to[i] = from[i] * factor;
 }
-/// n rows of K or V from kept row `first` on: in place, or copied into `room` when some between are left out or rows are far apart.
+/// n rows of K or V from kept row `first` on: in place, or copied into `room` when some between are left out or rows
+/// are far apart.
 template <class T>
 Rows<T> kept_rows(const Rows<T>& from, Index width, const KeptKeys& kept, Index first, Index n, T* room) {
   if (!kept.position && !far_apart<T>(from.stride)) return {from.data + first * from.stride, from.stride};
@@ -206,8 +214,8 @@ Rows<T> whole_rows(const Rows<T>& from, Index width, Index n, T* room) {
 
 // ---- a strip
 
-/// to[j * to_stride + i] = map(from[i * from_stride + j], j) for i < rows, j < cols, where map sees a register of one row.
-/// With `whole`, rows of `to` are written in whole registers, zero behind i = rows.
+/// to[j * to_stride + i] = map(from[i * from_stride + j], j) for i < rows, j < cols, where map sees a register of one
+/// row. With `whole`, rows of `to` are written in whole registers, zero behind i = rows.
 template <bool whole, class T, class Map>
 void turn(Index rows, Index cols, const T* from, Index from_stride, T* to, Index to_stride, const Map& map) {
   constexpr Index L = lanes_of<T>;
@@ -266,14 +274,15 @@ struct Strip {
     }
   }
 
-  /// s[j][i] = log2(e) (q_i . k_j + bias_ij), -inf where the query does not see the key, for n keys from `first` on. `q` carries
-  /// scale log2(e); rows of s are `stride` apart.
-  void scores(const T* q, const Rows<T>& k, Index width, const T* bias, Index bias_row, const KeptKeys& kept, Index first, Index n,
-              T* s, Index stride) const {
+  /// s[j][i] = log2(e) (q_i . k_j + bias_ij), -inf where the query does not see the key, for n keys from `first` on.
+  /// `q` carries scale log2(e); rows of s are `stride` apart.
+  void scores(const T* q, const Rows<T>& k, Index width, const T* bias, Index bias_row, const KeptKeys& kept,
+              Index first, Index n, T* s, Index stride) const {
     if (bias) {
       bias += begin * bias_row;
       if (!kept.position) {
-        turn<true>(count, n, bias + first, bias_row, s, stride, [](Pack<T> x, Index) { return x * Pack<T>(log2_of_e<T>); });
+        turn<true>(count, n, bias + first, bias_row, s, stride,
+                   [](Pack<T> x, Index) { return x * Pack<T>(log2_of_e<T>); });
       } else {
         for (Index j = 0; j < n; ++j) {
           for (Index i = 0; i < strip_width<T>; ++i) {

@@ -8,8 +8,8 @@
 //   ConvWeights<float> kept(s, w);        for weights that stay the same over many calls:
 //   conv(s, x, kept, bias, y);            the same bits as conv(s, x, w, bias, y)
 //
-// GFLOP/s on one core with an FMA peak of 205 (AVX-512; 32 pictures of 16x16, 96 -> 96 channels, 3x3): plain loops 6, direct
-// 188, Winograd F(4x4, 3x3) 550, counted in the multiplications of the plain loops. See bench/kernel/conv.cpp.
+// GFLOP/s on one core with an FMA peak of 205 (AVX-512; 32 pictures of 16x16, 96 -> 96 channels, 3x3): plain loops 6,
+// direct 188, Winograd F(4x4, 3x3) 550, counted in the multiplications of the plain loops. See bench/kernel/conv.cpp.
 #pragma once
 
 #include <type_traits>
@@ -25,8 +25,8 @@ namespace tessera::inline TESSERA_ISA::kernel {
 
 enum class ConvWay { plain, depthwise, direct, winograd2, winograd4 };
 
-/// How a convolution (or its adjoint by the input) is computed. Never looks at the batch: an item is computed the same way
-/// alone and among others. Double is for checking gradients and takes the plain loops.
+/// How a convolution (or its adjoint by the input) is computed. Never looks at the batch: an item is computed the same
+/// way alone and among others. Double is for checking gradients and takes the plain loops.
 template <class T>
 ConvWay conv_way(const ConvShape& s, bool adjoint = false) {
   if (!std::is_same_v<T, float>) return ConvWay::plain;
@@ -37,7 +37,8 @@ ConvWay conv_way(const ConvShape& s, bool adjoint = false) {
                     between(s.pad_bottom) && between(s.pad_right) && s.in_channels >= 32 && s.out_channels >= 32;
   const Index height = adjoint ? s.height : s.out_height(), width = adjoint ? s.width : s.out_width();
   if (!fits || height * width < 9) return ConvWay::direct;
-  // Multiplications by the number of tiles, those cut off by the border included: 3 to 6 pixels across may go either way.
+  // Multiplications by the number of tiles, those cut off by the border included: 3 to 6 pixels across may go either
+  // way.
   const auto tiles = [&](Index side) { return (height + side - 1) / side * ((width + side - 1) / side); };
   return tiles(4) * 36 < tiles(2) * 16 ? ConvWay::winograd4 : ConvWay::winograd2;
 }
@@ -49,10 +50,17 @@ class ConvWeights {
   ConvWeights(const ConvShape& s, const T* w) : way_(conv_way<T>(s)), shape_(s), numbers_(size(s, way_)) {
     if constexpr (std::is_same_v<T, float>) {
       switch (way_) {
-        case ConvWay::winograd4: winograd_weights<4>(s, w, false, numbers_.data()); return;
-        case ConvWay::winograd2: winograd_weights<2>(s, w, false, numbers_.data()); return;
-        case ConvWay::direct: conv_direct_weights(s, w, numbers_.data()); return;
-        default: break;
+        case ConvWay::winograd4:
+          winograd_weights<4>(s, w, false, numbers_.data());
+          return;
+        case ConvWay::winograd2:
+          winograd_weights<2>(s, w, false, numbers_.data());
+          return;
+        case ConvWay::direct:
+          conv_direct_weights(s, w, numbers_.data());
+          return;
+        default:
+          break;
       }
     }
     for (Index i = 0; i < s.weights(); ++i) numbers_[i] = w[i];
@@ -60,8 +68,8 @@ class ConvWeights {
 
   /// Can they serve this shape too? Batch and, as far as the same way is best, height and width may differ.
   bool fits(const ConvShape& s) const {
-    return conv_way<T>(s) == way_ && s.kernel_h == shape_.kernel_h && s.kernel_w == shape_.kernel_w && s.groups == shape_.groups &&
-           s.in_channels == shape_.in_channels && s.out_channels == shape_.out_channels;
+    return conv_way<T>(s) == way_ && s.kernel_h == shape_.kernel_h && s.kernel_w == shape_.kernel_w &&
+           s.groups == shape_.groups && s.in_channels == shape_.in_channels && s.out_channels == shape_.out_channels;
   }
   ConvWay way() const { return way_; }
   const T* data() const { return numbers_.data(); }
@@ -86,11 +94,16 @@ template <class T>
 void conv(const ConvShape& s, const T* x, const ConvWeights<T>& w, const std::type_identity_t<T>* bias, T* y) {
   if constexpr (std::is_same_v<T, float>) {
     switch (w.way()) {
-      case ConvWay::winograd4: return winograd<4>(s, false, x, w.data(), bias, y);
-      case ConvWay::winograd2: return winograd<2>(s, false, x, w.data(), bias, y);
-      case ConvWay::direct: return conv_direct(s, x, w.data(), bias, y);
-      case ConvWay::depthwise: return conv_depthwise(s, x, w.data(), bias, y);
-      case ConvWay::plain: break;
+      case ConvWay::winograd4:
+        return winograd<4>(s, false, x, w.data(), bias, y);
+      case ConvWay::winograd2:
+        return winograd<2>(s, false, x, w.data(), bias, y);
+      case ConvWay::direct:
+        return conv_direct(s, x, w.data(), bias, y);
+      case ConvWay::depthwise:
+        return conv_depthwise(s, x, w.data(), bias, y);
+      case ConvWay::plain:
+        break;
     }
   }
   conv_plain(s, x, w.data(), bias, y);
@@ -104,7 +117,8 @@ void conv(const ConvShape& s, const T* x, const T* w, const std::type_identity_t
 
 /// dx = the gradient of <dy, conv(x)> by x, which is also the transposed convolution of dy; bias is over in_channels.
 template <class T>
-void conv_input_adjoint(const ConvShape& s, const T* dy, const T* w, T* dx, const std::type_identity_t<T>* bias = nullptr) {
+void conv_input_adjoint(const ConvShape& s, const T* dy, const T* w, T* dx,
+                        const std::type_identity_t<T>* bias = nullptr) {
   if constexpr (std::is_same_v<T, float>) {
     const auto by_winograd = [&](auto side) {
       constexpr int M = side;
@@ -113,11 +127,16 @@ void conv_input_adjoint(const ConvShape& s, const T* dy, const T* w, T* dx, cons
       winograd<M>(s, true, dy, u.data(), bias, dx);
     };
     switch (conv_way<T>(s, true)) {
-      case ConvWay::winograd4: return by_winograd(std::integral_constant<int, 4>{});
-      case ConvWay::winograd2: return by_winograd(std::integral_constant<int, 2>{});
-      case ConvWay::direct: return conv_input_adjoint_direct(s, dy, w, dx, bias);
-      case ConvWay::depthwise: return conv_input_adjoint_depthwise(s, dy, w, dx, bias);
-      case ConvWay::plain: break;
+      case ConvWay::winograd4:
+        return by_winograd(std::integral_constant<int, 4>{});
+      case ConvWay::winograd2:
+        return by_winograd(std::integral_constant<int, 2>{});
+      case ConvWay::direct:
+        return conv_input_adjoint_direct(s, dy, w, dx, bias);
+      case ConvWay::depthwise:
+        return conv_input_adjoint_depthwise(s, dy, w, dx, bias);
+      case ConvWay::plain:
+        break;
     }
   }
   conv_input_adjoint_plain(s, dy, w, dx, bias);
@@ -128,11 +147,16 @@ template <class T>
 void conv_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
   if constexpr (std::is_same_v<T, float>) {
     switch (conv_way<T>(s)) {
-      case ConvWay::winograd4: return winograd_weight_adjoint<4>(s, x, dy, dw);
-      case ConvWay::winograd2: return winograd_weight_adjoint<2>(s, x, dy, dw);
-      case ConvWay::direct: return conv_weight_adjoint_direct(s, x, dy, dw);
-      case ConvWay::depthwise: return conv_weight_adjoint_depthwise(s, x, dy, dw);
-      case ConvWay::plain: break;
+      case ConvWay::winograd4:
+        return winograd_weight_adjoint<4>(s, x, dy, dw);
+      case ConvWay::winograd2:
+        return winograd_weight_adjoint<2>(s, x, dy, dw);
+      case ConvWay::direct:
+        return conv_weight_adjoint_direct(s, x, dy, dw);
+      case ConvWay::depthwise:
+        return conv_weight_adjoint_depthwise(s, x, dy, dw);
+      case ConvWay::plain:
+        break;
     }
   }
   conv_weight_adjoint_plain(s, x, dy, dw);

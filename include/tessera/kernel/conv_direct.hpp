@@ -1,9 +1,10 @@
 // Convolution as an implicit matrix product: no im2col matrix, a table of row pointers instead (conv_gather.hpp).
 //
-// The table's rows are the rows of A for the register tile, the weights of a tap are B. The weight adjoint reads the same
-// table by columns: dw[tap] = sum over pixels p of src(tap, p)^T dy(p).
+// The table's rows are the rows of A for the register tile, the weights of a tap are B. The weight adjoint reads the
+// same table by columns: dw[tap] = sum over pixels p of src(tap, p)^T dy(p).
 //
-// Every output number is one chain, bias first, then taps and channels in rising order: its bits depend on nothing else.
+// Every output number is one chain, bias first, then taps and channels in rising order: its bits depend on nothing
+// else.
 #pragma once
 
 #include <tessera/kernel/conv_gather.hpp>
@@ -17,7 +18,8 @@ namespace detail {
 /// Few channels make short chains: then the taps are copied side by side and become one deep tap.
 inline bool thin(Index depth, Index taps) { return taps > 1 && depth < tile_rows; }
 
-/// to[q][tap * depth + k] = source(tap, q)[k], rows of `pitch` numbers with zeros at the end; `to` has a register to spare.
+/// to[q][tap * depth + k] = source(tap, q)[k], rows of `pitch` numbers with zeros at the end; `to` has a register to
+/// spare.
 template <class T>
 void side_by_side(const T* const* source, Index taps, Index count, Index depth, Index pitch, T* to) {
   for (Index q = 0; q < count; ++q, to += pitch) {
@@ -49,7 +51,8 @@ void gather_product(const Gather<T>& g, const T* panels) {
       side_by_side(source.data(), g.taps, count, g.depth, depth, copied.data());
       for (Index q = 0; q < count; ++q) source[q] = copied.data() + q * depth;
     }
-    for (Index q = 0; q < tile_rows; ++q) source[taps * count + q] = source[0];  // tiles may be higher than what remains
+    for (Index q = 0; q < tile_rows; ++q)
+      source[taps * count + q] = source[0];  // tiles may be higher than what remains
     for (Index j = 0; j < g.columns; j += N) {
       multiply_rows(source.data(), 0, taps, count, depth, panels + j * taps * depth, bias.data() + j, target.data(), j,
                     g.columns - j < N ? g.columns - j : N);
@@ -164,8 +167,7 @@ void conv_weight_adjoint_direct(const ConvShape& s, const T* x, const T* dy, T* 
   Scratch<T> zeros(ci), columns(copy ? chunk * depth + lanes_of<T> : 0), packed(panels * (chunk * N + panel_slack<T>));
   for (Index k = 0; k < ci; ++k) zeros[k] = T(0);
   for (Index group = 0; group < s.groups; ++group) {
-    const detail::Gather<T> g =
-        detail::forward_gather<T>(s, tap.data(), x, nullptr, nullptr, group);
+    const detail::Gather<T> g = detail::forward_gather<T>(s, tap.data(), x, nullptr, nullptr, group);
     for (Index first = 0; first < pixels; first += chunk) {
       const Index count = pixels - first < chunk ? pixels - first : chunk;
       g.sources(first, count, zeros.data(), table.data());

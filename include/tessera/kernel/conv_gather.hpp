@@ -1,8 +1,9 @@
-// What all the direct ways of convolving share: for every output pixel and every tap of the kernel, where that tap's input
-// pixel begins in memory, or a row of zeros where it falls into the padding.
+// What all the direct ways of convolving share: for every output pixel and every tap of the kernel, where that tap's
+// input pixel begins in memory, or a row of zeros where it falls into the padding.
 //
-// Stride, dilation, padding and the number of dimensions are all in this table. The adjoint by the input (the transposed
-// convolution) is the same map: its outputs fall into stride_h x stride_w phases, each of which sees a fixed set of taps.
+// Stride, dilation, padding and the number of dimensions are all in this table. The adjoint by the input (the
+// transposed convolution) is the same map: its outputs fall into stride_h x stride_w phases, each of which sees a fixed
+// set of taps.
 #pragma once
 
 #include <tessera/kernel/conv_scratch.hpp>
@@ -21,7 +22,8 @@ template <class T>
 struct Gather {
   Index batch, rows, cols;
   const T* src;
-  Index src_height, src_width, src_pitch, src_step_h, src_step_w;  // pixel (y, x) reads (y step_h + tap.y, x step_w + tap.x)
+  Index src_height, src_width, src_pitch, src_step_h,
+      src_step_w;  // pixel (y, x) reads (y step_h + tap.y, x step_w + tap.x)
   T* dst;
   Index dst_height, dst_width, dst_pitch, dst_step_h, dst_step_w;  // and writes (y step_h, x step_w)
   const Tap* tap;
@@ -44,7 +46,8 @@ struct Gather {
         const T** to = source + t * count + q;
         Index at = x * step + tap[t].x;
         for (Index i = 0; i < run; ++i, at += step) {
-          to[i] = static_cast<std::uint64_t>(at) < width ? row + at * pitch : zeros;  // a negative `at` is a large number
+          to[i] =
+              static_cast<std::uint64_t>(at) < width ? row + at * pitch : zeros;  // a negative `at` is a large number
         }
       }
       x = 0;
@@ -76,7 +79,8 @@ template <class T>
 inline Index round_up(Index n, Index to) { return (n + to - 1) / to * to; }
 
 inline constexpr Index adjoint_chunk = 1024;  // pixels whose table is kept by a weight adjoint
-inline constexpr Index adjoint_block = 128;   // pixels (or tiles) that are summed in registers, before they join the others
+inline constexpr Index adjoint_block =
+    128;  // pixels (or tiles) that are summed in registers, before they join the others
 
 inline void forward_taps(const ConvShape& s, Tap* tap) {
   for (Index t = 0; t < s.taps(); ++t) {
@@ -87,8 +91,25 @@ inline void forward_taps(const ConvShape& s, Tap* tap) {
 template <class T>
 Gather<T> forward_gather(const ConvShape& s, const Tap* tap, const T* x, const T* bias, T* y, Index group) {
   const Index oh = s.out_height(), ow = s.out_width();
-  return {s.batch, oh, ow, x + group * s.group_in(), s.height, s.width, s.in_channels, s.stride_h, s.stride_w,
-          y ? y + group * s.group_out() : nullptr, oh, ow, s.out_channels, 1, 1, tap, s.taps(), s.group_in(), s.group_out(),
+  return {s.batch,
+          oh,
+          ow,
+          x + group * s.group_in(),
+          s.height,
+          s.width,
+          s.in_channels,
+          s.stride_h,
+          s.stride_w,
+          y ? y + group * s.group_out() : nullptr,
+          oh,
+          ow,
+          s.out_channels,
+          1,
+          1,
+          tap,
+          s.taps(),
+          s.group_in(),
+          s.group_out(),
           bias ? bias + group * s.group_out() : nullptr};
 }
 

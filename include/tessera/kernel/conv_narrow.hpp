@@ -1,8 +1,8 @@
 // Direct convolution to one to four channels (a picture from its features, or the adjoint of a first layer).
 //
-// Panels of outputs would leave most lanes of a register empty, so here the lanes run over the input channels: each output is
-// a dot product, a few pixels x 4 channels at a time, and the lanes are summed at the end by a transpose. The weight adjoint
-// likewise keeps input channels in lanes.
+// Panels of outputs would leave most lanes of a register empty, so here the lanes run over the input channels: each
+// output is a dot product, a few pixels x 4 channels at a time, and the lanes are summed at the end by a transpose. The
+// weight adjoint likewise keeps input channels in lanes.
 #pragma once
 
 #include <tessera/kernel/conv_gather.hpp>
@@ -55,7 +55,8 @@ template <int N, class T>
 
 /// acc[p * C + c] += x(p) . w(c) over one register of channels, `left` of them real.
 template <int P, int C, class T>
-[[gnu::always_inline]] inline void add_dots(Pack<T> (&acc)[P * C], const T* const (&x)[P], const T* w, Index pitch, Index left) {
+[[gnu::always_inline]] inline void add_dots(Pack<T> (&acc)[P * C], const T* const (&x)[P], const T* w, Index pitch,
+                                            Index left) {
   Pack<T> value[P];
 #pragma GCC unroll 4
   for (int p = 0; p < P; ++p) value[p] = load_left(x[p], left);
@@ -72,7 +73,8 @@ void gather_narrow(const Gather<T>& gather, const T* packed) {
   constexpr Index block = 128, L = lanes_of<T>;
   constexpr int C = narrow_columns, P = native_width == 16 ? 4 : 2;  // pixels at a time: P C sums fit the registers
   parallel_for(gather.pixels(), block, [&](Index begin, Index end) {
-    const Gather<T> g = gather;  // by value, here and below: what is reached through a reference is loaded again and again
+    const Gather<T> g =
+        gather;  // by value, here and below: what is reached through a reference is loaded again and again
     const T* const weights = packed;
     const Index count = end - begin, pitch = round_up(g.depth, L), whole = g.depth / L * L;
     Scratch<const T*> source(g.taps * count);
@@ -106,10 +108,11 @@ void gather_narrow(const Gather<T>& gather, const T* packed) {
   });
 }
 
-/// total[c][i] += sum over k of dy(k)[c] source(k)[i], for 4 columns c and two registers of channels i, `left` of them real.
+/// total[c][i] += sum over k of dy(k)[c] source(k)[i], for 4 columns c and two registers of channels i, `left` of them
+/// real.
 template <bool Whole, class T>
-void add_narrow_products(const T* const* source, Index channel, Index left, const T* dy, Index dy_pitch, Index columns, Index count,
-                         T* total, Index pitch) {
+void add_narrow_products(const T* const* source, Index channel, Index left, const T* dy, Index dy_pitch, Index columns,
+                         Index count, T* total, Index pitch) {
   constexpr int C = narrow_columns, L = lanes_of<T>;
   Index column[C];
   for (int c = 0; c < C; ++c) column[c] = c < columns ? c : 0;
@@ -160,8 +163,8 @@ void conv_weight_adjoint_narrow(const ConvShape& s, const T* x, const T* dy, T* 
         for (Index u = begin; u < end; ++u) {
           const Index t = u / blocks, i = u % blocks * L2;
           const auto add = [&](auto add_products) {
-            add_products(table.data() + t * count, i, ci - i, dy + first * s.out_channels + group * co, s.out_channels, co, count,
-                         total.data() + t * width * pitch + i, pitch);
+            add_products(table.data() + t * count, i, ci - i, dy + first * s.out_channels + group * co, s.out_channels,
+                         co, count, total.data() + t * width * pitch + i, pitch);
           };
           if (ci - i >= L2)
             add(add_narrow_products<true, T>);
@@ -172,7 +175,8 @@ void conv_weight_adjoint_narrow(const ConvShape& s, const T* x, const T* dy, T* 
     }
     for (Index t = 0; t < taps; ++t) {
       for (Index i = 0; i < ci; ++i) {
-        for (Index c = 0; c < co; ++c) dw[(t * ci + i) * s.out_channels + group * co + c] = total[(t * width + c) * pitch + i];
+        for (Index c = 0; c < co; ++c)
+          dw[(t * ci + i) * s.out_channels + group * co + c] = total[(t * width + c) * pitch + i];
       }
     }
   }

@@ -1,4 +1,5 @@
-// Convolution and its two adjoints as plain loops: the specification, the oracle of the tests, and what runs for double.
+// Convolution and its two adjoints as plain loops: the specification, the oracle of the tests, and what runs for
+// double.
 //
 //   y[n, oy, ox, co] = bias[co] + sum over ky, kx, ci of x[n, oy s + ky d - p, ox s + kx d - p, ci] w[ky, kx, ci, co]
 //

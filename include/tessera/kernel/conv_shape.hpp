@@ -1,5 +1,5 @@
-// The geometry of a convolution, shared by every way of computing it. Pictures are channels-last, [batch, height, width,
-// channels]; weights are [kernel_h, kernel_w, in_channels / groups, out_channels]. One dimension is height 1.
+// The geometry of a convolution, shared by every way of computing it. Pictures are channels-last, [batch, height,
+// width, channels]; weights are [kernel_h, kernel_w, in_channels / groups, out_channels]. One dimension is height 1.
 #pragma once
 
 #include <tessera/core/index.hpp>

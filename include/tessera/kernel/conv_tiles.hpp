@@ -1,5 +1,5 @@
-// The two tile loops under all convolutions, direct and by Winograd: products of rows, and sums of outer products of columns.
-// Rows and columns are found through tables of pointers, so they may lie anywhere.
+// The two tile loops under all convolutions, direct and by Winograd: products of rows, and sums of outer products of
+// columns. Rows and columns are found through tables of pointers, so they may lie anywhere.
 #pragma once
 
 #include <tessera/kernel/conv_gather.hpp>
@@ -8,8 +8,8 @@
 
 namespace tessera::inline TESSERA_ISA::kernel::detail {
 
-/// Panels [column / tile_cols][tap][k][tile_cols] of the weights of the given taps: of W (k over inputs, columns over outputs)
-/// or of its transpose.
+/// Panels [column / tile_cols][tap][k][tile_cols] of the weights of the given taps: of W (k over inputs, columns over
+/// outputs) or of its transpose.
 template <class T>
 void pack_weights(const ConvShape& s, Index group, bool transposed, const Tap* tap, Index taps, const T* w, T* to) {
   constexpr Index N = tile_cols<T>;
@@ -18,7 +18,8 @@ void pack_weights(const ConvShape& s, Index group, bool transposed, const Tap* t
   parallel_for(panels * taps, 4, [&](Index begin, Index end) {
     for (Index p = begin; p < end; ++p) {
       const Index j = p / taps * N;
-      const View<T> all{w + tap[p % taps].weight * s.group_in() * s.out_channels + group * s.group_out(), s.out_channels, 1};
+      const View<T> all{w + tap[p % taps].weight * s.group_in() * s.out_channels + group * s.group_out(),
+                        s.out_channels, 1};
       const View<T> part = transposed ? all.transposed().at(0, j) : all.at(0, j);
       pack_panel<N>(to + p * depth * N, part, depth, columns - j < N ? columns - j : N);
     }
@@ -44,17 +45,26 @@ template <class T>
   }
 }
 
-/// to[i][to_offset + j] = bias[j] + sum over taps of row[tap * count + i][row_offset + k] panel[tap][k][j], for the `columns` first
-/// numbers of a panel. The table has tile_rows entries more, for a tile higher than the rows that remain; bias is a whole panel.
+/// Fetches the cache lines of one row of a tile early: stores that miss hold up the loads of the next tile.
 template <class T>
-void multiply_rows(const T* const* row, Index row_offset, Index taps, Index count, Index depth, const T* panel, const T* bias,
-                   T* const* to, Index to_offset, Index columns) {
+[[gnu::always_inline]] inline void expect_stores(const T* to) {
+  __builtin_prefetch(to, 1);
+  if constexpr (tile_cols<T> * sizeof(T) > 64) __builtin_prefetch(to + tile_cols<T> - 1, 1);
+}
+
+/// to[i][to_offset + j] = bias[j] + sum over taps of row[tap * count + i][row_offset + k] panel[tap][k][j], for the
+/// `columns` first numbers of a panel. The table has tile_rows entries more, for a tile higher than the rows that
+/// remain; bias is a whole panel.
+template <class T>
+void multiply_rows(const T* const* row, Index row_offset, Index taps, Index count, Index depth, const T* panel,
+                   const T* bias, T* const* to, Index to_offset, Index columns) {
   constexpr Index N = tile_cols<T>;
   for (Index i = 0, rows; i < count; i += rows) {
     rows = next_rows(count - i);
     with_rows(rows, [&](auto height) {
       constexpr int R = height;
       Pack<T> acc[R][tile_regs];
+      for (Index r = 0; r < rows; ++r) expect_stores(to[i + r] + to_offset);
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
@@ -90,11 +100,13 @@ struct ColumnPointers {
   [[gnu::always_inline]] T at(int i, Index k) const { return column[k][offset + i]; }
 };
 
-/// to[i][j] = or += sum over k of column[k][offset + i] right[k][j], for i in [first, last) and j < columns. Columns have `rows`
-/// numbers; panel p of `right` (tile_cols numbers across, `right_pitch` from k to k) begins at p * right_step.
+/// to[i][j] = or += sum over k of column[k][offset + i] right[k][j], for i in [first, last) and j < columns. Columns
+/// have `rows` numbers; panel p of `right` (tile_cols numbers across, `right_pitch` from k to k) begins at p *
+/// right_step.
 template <class T>
-void add_outer_products(const T* const* column, Index offset, Index count, const T* right, Index right_pitch, Index right_step,
-                        Index first, Index last, Index rows, Index columns, bool add, T* to, Index pitch) {
+void add_outer_products(const T* const* column, Index offset, Index count, const T* right, Index right_pitch,
+                        Index right_step, Index first, Index last, Index rows, Index columns, bool add, T* to,
+                        Index pitch) {
   constexpr Index N = tile_cols<T>;
   for (Index k = 0; k < count; k += adjoint_block) {
     const Index depth = count - k < adjoint_block ? count - k : adjoint_block;
@@ -111,7 +123,8 @@ void add_outer_products(const T* const* column, Index offset, Index count, const
           fma_tile<R, tile_regs>(acc, depth, ColumnPointers<T>{column + k, offset + begin}, panel, right_pitch);
           T part[R * N];
           store_tile(acc, part);
-          copy_tile(part + (i - begin) * N, height, columns - j < N ? columns - j : N, add || k > 0, to + i * pitch + j, pitch);
+          copy_tile(part + (i - begin) * N, height, columns - j < N ? columns - j : N, add || k > 0, to + i * pitch + j,
+                    pitch);
         });
       }
     }

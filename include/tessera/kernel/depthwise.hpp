@@ -1,5 +1,5 @@
-// Depthwise convolution: as many groups as channels, each with one output. Channels lie in lanes; there is nothing to reuse, so
-// these are plain loops over packs. Weights are [kernel_h, kernel_w, 1, channels].
+// Depthwise convolution: as many groups as channels, each with one output. Channels lie in lanes; there is nothing to
+// reuse, so these are plain loops over packs. Weights are [kernel_h, kernel_w, 1, channels].
 #pragma once
 
 #include <tessera/kernel/conv_gather.hpp>
@@ -71,7 +71,8 @@ void conv_weight_adjoint_depthwise(const ConvShape& s, const T* x, const T* dy, 
         for (Index ox = 0; ox < ow; ++ox) {
           const Index ix = ox * s.stride_w + t % s.kernel_w * s.dilation_w - s.pad_left;
           if (ix < 0 || ix >= s.width) continue;
-          total = fma(load_left(from + ix * channels + c, left), load_left(dy + (row * ow + ox) * channels + c, left), total);
+          total = fma(load_left(from + ix * channels + c, left), load_left(dy + (row * ow + ox) * channels + c, left),
+                      total);
         }
         T* to = dw + t * channels + c;
         store_left(to, load_left(to, left) + total, left);

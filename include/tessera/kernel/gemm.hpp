@@ -23,64 +23,85 @@ namespace tessera::inline TESSERA_ISA::kernel {
 
 namespace detail {
 
-/// One tile's work on one block of k: C (rows x cols) = A B, or C + A B.
+/// Tiles one below the other, over one block of k: C (rows x cols each) = A B, or C + A B.
 template <class T>
 struct TileJob {
   Index K;
   const T* a;
   Index a_step;  // between rows (A by rows) or between columns
+  Index a_tile;  // from tile to tile
   const T* b;
   Index ldb;
   T* c;
   Index ldc;
-  Index rows, cols;
+  Index tiles, rows, cols;  // rows, cols: what is stored of each tile
   bool add;
 };
 
-// Not inlined: 4 heights x 2 widths x 2 forms of A are all the tile code of a scalar type, shared by every epilogue.
+// Not inlined: 3 heights (and a narrow tile) x 2 forms of A are all the tile code of a type, shared by every epilogue.
 template <class T, int R, int V, bool ByRows>
-[[gnu::noinline]] void run_tile(const TileJob<T>& job) {
+[[gnu::noinline]] void run_tiles(const TileJob<T>& job) {
   constexpr int L = lanes_of<T>;
   const Index rows = job.rows, ldc = job.ldc;
+  const bool whole = rows == R && job.cols == V * L;
+  const T* a = job.a;
   T* c = job.c;
-  for (Index i = 0; i < rows; ++i) {  // C arrives while the sum is made
-    __builtin_prefetch(c + i * ldc);
-    __builtin_prefetch(c + i * ldc + job.cols - 1);
-  }
-  Pack<T> acc[R][V];
-  clear(acc);
-  if constexpr (ByRows)
-    fma_tile(acc, job.K, RowPointers<T, R>::of(job.a, job.a_step, rows), job.b, job.ldb);
-  else
-    fma_tile(acc, job.K, Columns<T>{job.a, job.a_step}, job.b, job.ldb);
-  if (rows == R && job.cols == V * L) {
-    if (job.add) {
+  for (Index tile = 0; tile < job.tiles; ++tile, a += job.a_tile, c += R * ldc) {
+    if (whole) {  // C arrives while the sum is made
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) {
+        __builtin_prefetch(c + i * ldc);
+        if constexpr (V > 1) __builtin_prefetch(c + i * ldc + V * L - 1);
+      }
+    }
+    Pack<T> acc[R][V];
+    clear(acc);
+    if constexpr (ByRows)
+      fma_tile(acc, job.K, RowPointers<T, R>::of(a, job.a_step, rows), job.b, job.ldb);
+    else
+      fma_tile(acc, job.K, Columns<T>{a, job.a_step}, job.b, job.ldb);
+    if (whole) {
+      if (job.add) {
+#pragma GCC unroll 16
+        for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+          for (int v = 0; v < V; ++v) acc[i][v] += Pack<T>::load(c + i * ldc + v * L);
+        }
+      }
 #pragma GCC unroll 16
       for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) acc[i][v] += Pack<T>::load(c + i * ldc + v * L);
+        for (int v = 0; v < V; ++v) acc[i][v].store(c + i * ldc + v * L);
+      }
+    } else {
+      alignas(64) T all[R * V * L];  // indexing acc by a variable would keep it out of the registers above
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) acc[i][v].store(all + (i * V + v) * L);
+      }
+      for (Index i = 0; i < rows; ++i) {
+        for (Index j = 0; j < job.cols; j += L) {
+          T* p = c + i * ldc + j;
+          Pack<T> x = Pack<T>::load(all + i * V * L + j);
+          if (job.add) x += load_lanes<T>(p, job.cols - j);
+          store_lanes<T>(p, x, job.cols - j);
+        }
       }
     }
-#pragma GCC unroll 16
-    for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) acc[i][v].store(c + i * ldc + v * L);
-    }
+  }
+}
+
+/// The tiles of `job`, as high as their rows and as wide as their columns ask for.
+template <class T>
+void run(const TileJob<T>& job, bool by_rows) {
+  if (job.cols <= lanes_of<T>) {
+    by_rows ? run_tiles<T, tile_rows, 1, true>(job) : run_tiles<T, tile_rows, 1, false>(job);
   } else {
-    alignas(64) T whole[R * V * L];  // indexing acc by a variable would keep it out of the registers above
-#pragma GCC unroll 16
-    for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) acc[i][v].store(whole + (i * V + v) * L);
-    }
-    for (Index i = 0; i < rows; ++i) {
-      for (Index j = 0; j < job.cols; j += L) {
-        T* p = c + i * ldc + j;
-        Pack<T> x = Pack<T>::load(whole + i * V * L + j);
-        if (job.add) x += load_lanes<T>(p, job.cols - j);
-        store_lanes<T>(p, x, job.cols - j);
-      }
-    }
+    with_rows<tall_heights>(job.rows, [&](auto height) {
+      constexpr int R = decltype(height)::value;
+      by_rows ? run_tiles<T, R, tile_regs, true>(job) : run_tiles<T, R, tile_regs, false>(job);
+    });
   }
 }
 
@@ -154,44 +175,39 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
             const Index row0 = task / across * rows, row1 = at_most(row0 + rows, m);
             const Index col0 = task % across * cols, col1 = at_most(col0 + cols, n);
             for (Index j = col0; j < col1; j += W) {
-              TileJob<T> job{.K = k, .a = nullptr, .a_step = R, .b = nullptr, .ldb = W, .c = nullptr, .ldc = ldc,
-                             .rows = 0, .cols = at_most(col1 - j, W), .add = add};
-              if (b_in_place && (job.cols == W || job.cols == lanes_of<T>)) {
-                job.b = b.at(k0, j0 + j).data;
-                job.ldb = b.row_stride;
-              } else if (b_shared) {
-                job.b = b_packed.data() + j * k;
-              } else {
-                pack_columns<T>(b_panel.data(), b, k0, j0 + j, k, job.cols);
-                job.b = b_panel.data();
+              const Index across_tile = at_most(col1 - j, W);
+              const T* b_tile = b_packed.data() + j * k;
+              Index ldb = W;
+              if (b_in_place && (across_tile == W || across_tile == lanes_of<T>)) {
+                b_tile = b.at(k0, j0 + j).data;
+                ldb = b.row_stride;
+              } else if (!b_shared) {
+                pack_columns<T>(b_panel.data(), b, k0, j0 + j, k, across_tile);
+                b_tile = b_panel.data();
               }
-              for (Index i = row0; i < row1; i += job.rows) {
-                job.rows = next_rows(row1 - i);
-                job.c = c + (i0 + i) * ldc + j0 + j;
-                const bool by_rows = a_in_place && a_by_rows;
-                if (by_rows) {
-                  job.a = a.at(i0 + i, k0).data;
-                  job.a_step = a.row_stride;
-                } else if (!a_in_place) {
-                  job.a = a_packed.data() + i * k;
-                } else if (job.rows == R) {
-                  job.a = a.at(i0 + i, k0).data;
-                  job.a_step = a.col_stride;
-                } else {  // a lower tile would read past A's last row
-                  pack_rows<T>(a_edge.data(), a, i0 + i, k0, job.rows, k);
+              T* c_tile = c + (i0 + row0) * ldc + j0 + j;
+              const Index whole = (row1 - row0) / R, rest = (row1 - row0) % R;
+              TileJob<T> job{k, a_packed.data() + row0 * k, R, R * k, b_tile, ldb, c_tile, ldc, whole, R, across_tile, add};
+              if (a_in_place) {
+                job.a = a.at(i0 + row0, k0).data;
+                job.a_step = a_by_rows ? a.row_stride : a.col_stride;
+                job.a_tile = R * a.row_stride;
+              }
+              if (whole > 0) run<T>(job, a_in_place && a_by_rows);
+              if (rest > 0) {
+                job.a += whole * job.a_tile;
+                job.c += whole * R * ldc;
+                job.tiles = 1;
+                job.rows = rest;
+                if (a_in_place && !a_by_rows) {  // a tile higher than its rows would read past A's last one
+                  pack_rows<T>(a_edge.data(), a, i0 + row1 - rest, k0, rest, k);
                   job.a = a_edge.data();
                   job.a_step = R;
                 }
-                with_rows(job.rows, [&](auto height) {
-                  constexpr int H = decltype(height)::value;
-                  if (job.cols > lanes_of<T>)
-                    by_rows ? run_tile<T, H, tile_regs, true>(job) : run_tile<T, H, tile_regs, false>(job);
-                  else
-                    by_rows ? run_tile<T, H, 1, true>(job) : run_tile<T, H, 1, false>(job);
-                });
-                if constexpr (!std::is_same_v<Epilogue, Identity>) {
-                  if (last) finish<T>(epilogue, job.c, ldc, i0 + i, j0 + j, job.rows, job.cols);
-                }
+                run<T>(job, a_in_place && a_by_rows);
+              }
+              if constexpr (!std::is_same_v<Epilogue, Identity>) {
+                if (last) finish<T>(epilogue, c_tile, ldc, i0 + row0, j0 + j, row1 - row0, across_tile);
               }
             }
           }

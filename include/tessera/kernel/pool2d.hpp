@@ -1,7 +1,7 @@
 // Maximum and average over windows of channels-last pictures, and their adjoints. One dimension is height 1.
 //
-// The maximum remembers where it was found, as y * width + x within its picture; the first of equal ones wins, a NaN beats
-// every number. Padding never wins a maximum; in an average it counts as zeros unless count_padding is false.
+// The maximum remembers where it was found, as y * width + x within its picture; the first of equal ones wins, a NaN
+// beats every number. Padding never wins a maximum; in an average it counts as zeros unless count_padding is false.
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,10 @@ struct PoolShape {
 namespace detail {
 
 /// The part of a window that lies in the picture, and the divisor of its average.
-struct Window {
+struct PoolWindow {
   Index top, bottom, left, right, count;  // rows [top, bottom), columns [left, right)
 
-  Window(const PoolShape& s, Index oy, Index ox)
+  PoolWindow(const PoolShape& s, Index oy, Index ox)
       : top(oy * s.stride_h - s.pad_top),
         bottom(top + s.kernel_h < s.height ? top + s.kernel_h : s.height),
         left(ox * s.stride_w - s.pad_left),
@@ -55,14 +55,15 @@ void for_each_window(const PoolShape& s, const Body& body) {
 
 }  // namespace detail
 
-/// y = the maximum of each window; index (may be nullptr) says which pixel of the picture it is, one for each number of y.
+/// y = the maximum of each window; index (may be nullptr) says which pixel of the picture it is, one for each number of
+/// y.
 template <class T>
 void pool_max(const PoolShape& s, const T* x, T* y, std::int32_t* index) {
   using namespace detail;
   constexpr int L = lanes_of<T>;
   using Int = typename Ints<T>::Int;
   for_each_window(s, [&](Index picture, Index oy, Index ox, Index to) {
-    const Window window(s, oy, ox);
+    const PoolWindow window(s, oy, ox);
     for (Index c = 0; c < s.channels; c += L) {
       const Index lanes = s.channels - c < L ? s.channels - c : L;
       Pack<T> best(-std::numeric_limits<T>::infinity());
@@ -103,7 +104,7 @@ template <class T>
 void pool_average(const PoolShape& s, const T* x, T* y) {
   using namespace detail;
   for_each_window(s, [&](Index picture, Index oy, Index ox, Index to) {
-    const Window window(s, oy, ox);
+    const PoolWindow window(s, oy, ox);
     const Pack<T> share(T(1) / static_cast<T>(window.count));
     for (Index c = 0; c < s.channels; c += lanes_of<T>) {
       Pack<T> total(T(0));
@@ -125,7 +126,7 @@ void pool_average_adjoint(const PoolShape& s, const T* dy, T* dx) {
   parallel_for(s.batch, 1, [&](Index picture, Index) {
     for (Index i = 0; i < in; ++i) dx[picture * in + i] = T(0);
     for (Index o = 0; o < oh * ow; ++o) {
-      const Window window(s, o / ow, o % ow);
+      const PoolWindow window(s, o / ow, o % ow);
       const Pack<T> share(T(1) / static_cast<T>(window.count));
       for (Index c = 0; c < s.channels; c += lanes_of<T>) {
         const Index left = s.channels - c;

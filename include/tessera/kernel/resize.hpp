@@ -1,7 +1,7 @@
 // Pictures at another size, channels-last, and the adjoints.
 //
-// Nearest: y[o] = x[floor(o in / out)]. Bilinear: between the pixels around (o + 1/2) in / out - 1/2, with the border repeated
-// (half-pixel centres: PyTorch's align_corners=False, OpenCV's INTER_LINEAR). Neither smooths when shrinking.
+// Nearest: y[o] = x[floor(o in / out)]. Bilinear: between the pixels around (o + 1/2) in / out - 1/2, with the border
+// repeated (half-pixel centres: PyTorch's align_corners=False, OpenCV's INTER_LINEAR). Neither smooths when shrinking.
 #pragma once
 
 #include <cstring>
@@ -23,7 +23,8 @@ void resize_nearest(const ResizeShape& s, const T* x, T* y) {
       const T* from = x + (picture * s.height + iy) * s.width * s.channels;
       T* to = y + row * s.out_width * s.channels;
       for (Index ox = 0; ox < s.out_width; ++ox, to += s.channels) {
-        std::memcpy(to, from + ox * s.width / s.out_width * s.channels, static_cast<std::size_t>(s.channels) * sizeof(T));
+        std::memcpy(to, from + ox * s.width / s.out_width * s.channels,
+                    static_cast<std::size_t>(s.channels) * sizeof(T));
       }
     }
   });
@@ -33,7 +34,9 @@ void resize_nearest(const ResizeShape& s, const T* x, T* y) {
 template <class T>
 void resize_nearest_adjoint(const ResizeShape& s, const T* dy, T* dx) {
   using namespace detail;
-  const auto first = [](Index i, Index in, Index out) { return (i * out + in - 1) / in; };  // least o with floor(o in / out) >= i
+  const auto first = [](Index i, Index in, Index out) {
+    return (i * out + in - 1) / in;
+  };  // least o with floor(o in / out) >= i
   parallel_for(s.batch * s.height, 4, [&](Index begin, Index end) {
     for (Index row = begin; row < end; ++row) {
       const Index picture = row / s.height, iy = row % s.height;
@@ -44,7 +47,8 @@ void resize_nearest_adjoint(const ResizeShape& s, const T* dy, T* dx) {
           Pack<T> total(T(0));
           for (Index oy = top; oy < bottom; ++oy) {
             for (Index ox = left; ox < right; ++ox) {
-              total += load_left(dy + ((picture * s.out_height + oy) * s.out_width + ox) * s.channels + c, s.channels - c);
+              total +=
+                  load_left(dy + ((picture * s.out_height + oy) * s.out_width + ox) * s.channels + c, s.channels - c);
             }
           }
           store_left(dx + (row * s.width + ix) * s.channels + c, total, s.channels - c);
@@ -87,7 +91,8 @@ void resize_bilinear(const ResizeShape& s, const T* x, T* y) {
         for (Index c = 0; c < s.channels; c += lanes_of<T>) {
           const Index left = s.channels - c;
           const auto across = [&](const T* line) {
-            const Pack<T> a = load_left(line + h.low * s.channels + c, left), b = load_left(line + h.high * s.channels + c, left);
+            const Pack<T> a = load_left(line + h.low * s.channels + c, left),
+                          b = load_left(line + h.high * s.channels + c, left);
             return fma(Pack<T>(h.part), b - a, a);
           };
           const Pack<T> a = across(low), b = across(high);

@@ -1,10 +1,11 @@
-// Rotary position embedding: queries and keys are turned by an angle that grows with their position, so that their product
-// depends on the distance alone (Su et al., 2021, arXiv 2104.09864).
+// Rotary position embedding: queries and keys are turned by an angle that grows with their position, so that their
+// product depends on the distance alone (Su et al., 2021, arXiv 2104.09864).
 //
 //   (x, y) -> (x cos a - y sin a, x sin a + y cos a)      a = position * base^(-2 i / rotated)      for pair i
 //
-// Two conventions pair the numbers of a head: neighbours (2 i, 2 i + 1), as in the paper, or halves (i, i + rotated / 2), as in
-// GPT-NeoX and Llama. A model trained with one is wrong under the other. Turning back is both the inverse and the adjoint.
+// Two conventions pair the numbers of a head: neighbours (2 i, 2 i + 1), as in the paper, or halves (i, i + rotated /
+// 2), as in GPT-NeoX and Llama. A model trained with one is wrong under the other. Turning back is both the inverse and
+// the adjoint.
 #pragma once
 
 #include <cmath>
@@ -33,8 +34,8 @@ struct RotaryShape {
   Index turned() const { return rotated == 0 ? width : rotated; }
 };
 
-/// cosine and sine [rows, rotated / 2] of the angles at positions first, first + 1, ... Computed in double: position 10^5 turns
-/// by 10^5 radians, where a float's angle is off by 0.004.
+/// cosine and sine [rows, rotated / 2] of the angles at positions first, first + 1, ... Computed in double: position
+/// 10^5 turns by 10^5 radians, where a float's angle is off by 0.004.
 template <class T>
 void rotary_angles(Index first, Index rows, Index rotated, double base, T* cosine, T* sine) {
   const Index half = rotated / 2;

@@ -78,16 +78,19 @@ template <int R, int V, class T>
   }
 }
 
-/// Heights that with_rows instantiates, rising; the last is tile_rows.
-using tile_heights = std::conditional_t<tile_rows == 12, std::integer_sequence<int, 1, 4, 8, 12>,
-                                        std::integer_sequence<int, 1, 4, 6>>;
+/// Heights that are instantiated, rising; the last is tile_rows. One to three rows take as long as four, since each chain
+// waits for its own last fma: use tall_heights where reading a few rows more does no harm.
+using tall_heights =
+    std::conditional_t<tile_rows == 12, std::integer_sequence<int, 4, 8, 12>, std::integer_sequence<int, 4, 6>>;
+using tile_heights =
+    std::conditional_t<tile_rows == 12, std::integer_sequence<int, 1, 4, 8, 12>, std::integer_sequence<int, 1, 4, 6>>;
 
 /// Calls f(std::integral_constant<int, R>) with the least height R >= rows; 1 <= rows <= tile_rows.
-template <class Function>
+template <class Heights = tile_heights, class Function>
 [[gnu::always_inline]] inline void with_rows(Index rows, const Function& f) {
   [&]<int... R>(std::integer_sequence<int, R...>) {
     (void)((rows <= R ? (f(std::integral_constant<int, R>{}), true) : false) || ...);
-  }(tile_heights{});
+  }(Heights{});
 }
 
 /// Rows of the next tile when `left` remain.
@@ -124,6 +127,7 @@ void pack_panel(T* to, View<T> from, Index K, Index n) {
       const T* row = from.data + k * from.row_stride;
 #pragma GCC unroll 8
       for (int c = 0; c < registers; ++c) {
+        if constexpr (L > 1) __builtin_prefetch(row + 8 * from.row_stride + c * L);  // rows lie pages apart
         const Index m = n - c * L;
         store(m >= L ? Pack<T>::load(row + c * L) : m > 0 ? load_some<T>(row + c * L, m) : Pack<T>(T(0)), k, c);
       }

@@ -2,9 +2,9 @@
 //
 //   y = A^T [ sum over channels of (G w G^T) . (B^T x B) ] A      per M x M tile of outputs, x an (M+2) x (M+2) tile of inputs
 //
-// Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015, arXiv 1509.09308). Multiplications per output fall
-// from 9 to 4 (M = 2) and 2.25 (M = 4). F(4x4) evaluates at 0, +-sqrt(1/2), +-sqrt(2) and infinity: the relative error is
-// 1.6e-6 where the usual points 0, +-1, +-2 give 3.9e-6 (direct: 3e-7).
+// Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015, arXiv 1509.09308). Multiplications per
+// output fall from 9 to 4 (M = 2) and 2.25 (M = 4). F(4x4) evaluates at 0, +-sqrt(1/2), +-sqrt(2) and infinity: the
+// relative error is 1.6e-6 where the usual points 0, +-1, +-2 give 3.9e-6 (direct: 3e-7).
 //
 // All T^2 = (M+2)^2 points are matrix products over the channels, tiles x channels times channels x outputs:
 //   U[point] = weights, panels [column / tile_cols][channel][tile_cols]     V[point][tile][channel]     P[point][tile][column]
@@ -12,92 +12,18 @@
 //   dw = G^T [ sum over tiles of (B^T x B) . (A dy A^T) ] G
 #pragma once
 
-#include <tessera/kernel/conv_direct.hpp>
+#include <tessera/kernel/conv_tiles.hpp>
+#include <tessera/kernel/winograd_transform.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel {
-
-/// The one-dimensional transforms of F(M, 3), on numbers or packs, from[i * step] to to[i * to_step].
-template <int M>
-struct Winograd;
-
-template <>
-struct Winograd<2> {
-  static constexpr int T = 4;
-  static constexpr float G[T][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
-
-  template <class P>
-  [[gnu::always_inline]] static void input(const P* x, int step, P* v, int to_step) {  // B^T
-    v[0] = x[0] - x[2 * step];
-    v[to_step] = x[step] + x[2 * step];
-    v[2 * to_step] = x[2 * step] - x[step];
-    v[3 * to_step] = x[step] - x[3 * step];
-  }
-  template <class P>
-  [[gnu::always_inline]] static void output(const P* p, int step, P* y, int to_step) {  // A^T
-    y[0] = p[0] + p[step] + p[2 * step];
-    y[to_step] = p[step] - p[2 * step] - p[3 * step];
-  }
-  template <class P>
-  [[gnu::always_inline]] static void output_adjoint(const P* y, int step, P* p, int to_step) {  // A
-    p[0] = y[0];
-    p[to_step] = y[0] + y[step];
-    p[2 * to_step] = y[0] - y[step];
-    p[3 * to_step] = -y[step];
-  }
-};
-
-template <>
-struct Winograd<4> {
-  static constexpr int T = 6;
-  static constexpr float a = 0.70710678118654752f, b = 1.41421356237309505f;  // the points: a^2 = 1/2, b^2 = 2
-  static constexpr float a3 = a / 2, b3 = b * 2;                              // their cubes
-  static constexpr float third = 1.0f / 3, G1 = -2 * third * a, G3 = third / 2 * b;
-  static constexpr float G[T][3] = {{1, 0, 0},
-                                    {-2 * third, G1, -third},
-                                    {-2 * third, -G1, -third},
-                                    {third / 2, G3, third},
-                                    {third / 2, -G3, third},
-                                    {0, 0, 1}};  // row of point p: (1, p, p^2) / product of (p - q) over the other points q
-
-  template <class P>
-  [[gnu::always_inline]] static void input(const P* x, int step, P* v, int to_step) {
-    const P even_a = fma(P(-2.0f), x[2 * step], x[4 * step]), odd_a = P(a) * fma(P(-2.0f), x[step], x[3 * step]);
-    const P even_b = fma(P(-0.5f), x[2 * step], x[4 * step]), odd_b = P(b) * fma(P(-0.5f), x[step], x[3 * step]);
-    v[0] = fma(P(-2.5f), x[2 * step], x[0] + x[4 * step]);
-    v[to_step] = even_a + odd_a;
-    v[2 * to_step] = even_a - odd_a;
-    v[3 * to_step] = even_b + odd_b;
-    v[4 * to_step] = even_b - odd_b;
-    v[5 * to_step] = fma(P(-2.5f), x[3 * step], x[step] + x[5 * step]);
-  }
-  template <class P>
-  [[gnu::always_inline]] static void output(const P* p, int step, P* y, int to_step) {
-    const P sum_a = p[step] + p[2 * step], difference_a = p[step] - p[2 * step];
-    const P sum_b = p[3 * step] + p[4 * step], difference_b = p[3 * step] - p[4 * step];
-    y[0] = p[0] + sum_a + sum_b;
-    y[to_step] = fma(P(a), difference_a, P(b) * difference_b);
-    y[2 * to_step] = fma(P(0.5f), sum_a, sum_b + sum_b);
-    y[3 * to_step] = fma(P(a3), difference_a, fma(P(b3), difference_b, p[5 * step]));
-  }
-  template <class P>
-  [[gnu::always_inline]] static void output_adjoint(const P* y, int step, P* p, int to_step) {
-    const P even_a = fma(P(0.5f), y[2 * step], y[0]), odd_a = fma(P(a3), y[3 * step], P(a) * y[step]);
-    const P even_b = fma(P(2.0f), y[2 * step], y[0]), odd_b = fma(P(b3), y[3 * step], P(b) * y[step]);
-    p[0] = y[0];
-    p[to_step] = even_a + odd_a;
-    p[2 * to_step] = even_a - odd_a;
-    p[3 * to_step] = even_b + odd_b;
-    p[4 * to_step] = even_b - odd_b;
-    p[5 * to_step] = y[3 * step];
-  }
-};
 
 namespace detail {
 
 /// Numbers rounded up to an odd count of cache lines: rows that far apart do not compete for the same cache sets.
 inline Index odd_lines(Index numbers) { return (((numbers + 15) / 16) | 1) * 16; }
 
-/// The tiles of a 3x3, stride 1 convolution from pictures of `height` x `width` x `in` to `out_height` x `out_width` x `out`.
+/// The tiles of a 3x3, stride 1 convolution from pictures of `height` x `width` x `in` to `out_height` x `out_width` x
+/// `out`.
 struct Tiling {
   Index height, width, in, out_height, out_width, out, pad_top, pad_left, down, across, total;
 
@@ -175,7 +101,8 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
   constexpr int N = W::T;
   for (Index t = 0; t < count; ++t) {
     const auto at = g.place(first + t, M);
-    const Index down = g.out_height - at.y < M ? g.out_height - at.y : M, across = g.out_width - at.x < M ? g.out_width - at.x : M;
+    const Index down = g.out_height - at.y < M ? g.out_height - at.y : M,
+                across = g.out_width - at.x < M ? g.out_width - at.x : M;
     T* corner = y + ((at.picture * g.out_height + at.y) * g.out_width + at.x) * g.out;
     for (Index c = begin; c < end; c += lanes_of<T>) {
       const T* from = p + t * rows.pitch + c - begin;
@@ -195,7 +122,8 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
         if (row >= down) continue;
 #pragma GCC unroll 4
         for (int column = 0; column < M; ++column) {
-          if (column < across) store_left(corner + (row * g.out_width + column) * g.out + c, d[column] + shift, end - c);
+          if (column < across)
+            store_left(corner + (row * g.out_width + column) * g.out + c, d[column] + shift, end - c);
         }
       }
     }
@@ -204,7 +132,8 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
 
 /// P = A dy A^T, the transpose of the output transform; outputs beyond the picture count as zero.
 template <int M, class T>
-void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index count, const Rows& rows, const T* zeros, T* p) {
+void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index count, const Rows& rows, const T* zeros,
+                             T* p) {
   using W = Winograd<M>;
   constexpr int N = W::T;
   for (Index t = 0; t < count; ++t) {
@@ -280,7 +209,8 @@ void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u) {
         const Pack<T> g0 = Pack<T>::load(from + column * panel), g1 = Pack<T>::load(from + (3 + column) * panel);
         const Pack<T> g2 = Pack<T>::load(from + (6 + column) * panel);
 #pragma GCC unroll 8
-        for (int i = 0; i < N; ++i) half[i][column] = fma(Pack<T>(W::G[i][0]), g0, fma(Pack<T>(W::G[i][1]), g1, Pack<T>(W::G[i][2]) * g2));
+        for (int i = 0; i < N; ++i)
+          half[i][column] = fma(Pack<T>(W::G[i][0]), g0, fma(Pack<T>(W::G[i][1]), g1, Pack<T>(W::G[i][2]) * g2));
       }
 #pragma GCC unroll 8
       for (int i = 0; i < N; ++i) {
@@ -335,8 +265,8 @@ void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T*
     parallel_for(points, 4, [&](Index begin, Index end) {
       for (Index point = begin; point < end; ++point) {
         for (Index j = 0; j < g.out; j += N) {
-          multiply_rows(v_row.data(), point * v_rows.step, 1, g.total, g.in, u + point * u_step + j * g.in, zeros.data(),
-                        p_row.data(), point * p_rows.step + j, N);
+          multiply_rows(v_row.data(), point * v_rows.step, 1, g.total, g.in, u + point * u_step + j * g.in,
+                        zeros.data(), p_row.data(), point * p_rows.step + j, N);
         }
       }
     });
@@ -364,11 +294,13 @@ void winograd_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw)
     const Index count = g.total - first < most ? g.total - first : most;
     parallel_for(count, 8, [&](Index begin, Index end) {
       winograd_input<M>(g, x, first + begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
-      winograd_output_adjoint<M>(g, dy, first + begin, end - begin, p_rows, zeros.data(), p.data() + begin * p_rows.pitch);
+      winograd_output_adjoint<M>(g, dy, first + begin, end - begin, p_rows, zeros.data(),
+                                 p.data() + begin * p_rows.pitch);
     });
     parallel_for(points, 1, [&](Index point, Index) {
-      add_outer_products<T>(v_row.data(), point * v_rows.step, count, p.data() + point * p_rows.step, p_rows.pitch, N, 0, g.in,
-                            g.in < tile_rows ? v_rows.pitch : g.in, columns, first > 0, du.data() + point * step, columns);
+      add_outer_products<T>(v_row.data(), point * v_rows.step, count, p.data() + point * p_rows.step, p_rows.pitch, N,
+                            0, g.in, g.in < tile_rows ? v_rows.pitch : g.in, columns, first > 0,
+                            du.data() + point * step, columns);
     });
   }
   parallel_for(g.in, 4, [&](Index begin, Index end) {

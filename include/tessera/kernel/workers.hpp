@@ -106,8 +106,8 @@ inline void help(Job& job) {
     try {
       job.body(job.self, begin, job.count - begin < job.grain ? job.count : begin + job.grain);
     } catch (...) {
-      __atomic_store_n(&job.next, job.blocks,
-                       __ATOMIC_RELAXED);  // blocks before k are all claimed: the first failure is known
+      // Nobody need begin another block. Those before k are claimed and will end: then the first failure is known.
+      __atomic_store_n(&job.next, job.blocks, __ATOMIC_RELAXED);
       const Lock lock(shared.mutex);
       if (!job.failure || k < job.failed_block) {
         job.failure = std::current_exception();
