@@ -13,9 +13,9 @@ set(ENV{TIMEFORMAT} "seconds %3U %3S")
 
 string(RANDOM LENGTH 8 suffix)
 set(object /tmp/tessera_compile_time_${suffix}.o)
-message(STATUS "Seconds to compile with ${CXX} -O2 -march=native")
+message(STATUS "Seconds to compile with ${CXX} -O2")
 foreach(name empty small umbrella unet eigen xtensor)
-  set(compile "${CXX} -std=c++20 -O2 -march=native -I'${source_dir}/include' -isystem /usr/include/eigen3")
+  set(compile "${CXX} -std=c++20 -O2 -I'${source_dir}/include' -isystem /usr/include/eigen3")
   set(times)
   foreach(i RANGE 1 3)
     execute_process(COMMAND bash -c "time ${compile} -c -o ${object} '${CMAKE_CURRENT_LIST_DIR}/compile_time/${name}.cpp'"

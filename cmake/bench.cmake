@@ -14,7 +14,7 @@ endif()
 
 set(peers)
 if(PEERS)
-  set(peers libopenblas-dev libdnnl-dev python3-torch python3-numpy)
+  set(peers libopenblas-openmp-dev libdnnl-dev python3-torch python3-numpy)
 endif()
 require_packages(${build_packages} libbenchmark-dev libeigen3-dev libxtensor-dev libxsimd-dev ${peers})
 configure(-DTESSERA_BUILD_TESTS=OFF)
@@ -31,11 +31,7 @@ foreach(program IN LISTS programs)
   endif()
 endforeach()
 
-# Comparisons with PyTorch: scripts that run our program and its peer one after the other, with Debian's Python, which is
-# the one that finds Debian's torch.
-file(GLOB_RECURSE scripts ${source_dir}/bench/*.py)
+# Training throughput beside PyTorch's.
 if(PEERS AND NOT ONLY)
-  foreach(script IN LISTS scripts)
-    run(/usr/bin/python3 ${script} ${build_dir})
-  endforeach()
+  run(bash ${source_dir}/bench/paint_training/compare.sh ${build_dir}/bench/paint_training_step)
 endif()

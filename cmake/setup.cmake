@@ -175,4 +175,4 @@ endfunction()
 set(build_packages ninja-build ccache libspng-dev libfreetype-dev libharfbuzz-dev libpugixml-dev
   nlohmann-json3-dev libcli11-dev libutf8proc-dev)
 set(test_packages catch2 libeigen3-dev libxtensor-dev libxsimd-dev pkg-config)
-set(data_packages fonts-noto-color-emoji unicode-cldr-core unicode-data)
+set(data_packages fonts-noto-color-emoji unicode-cldr-core unicode-data fonts-wqy-microhei)

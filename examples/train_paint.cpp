@@ -1,51 +1,70 @@
 // Trains the picture model of examples/paint on the emoji that install from Debian: flow matching, a U-Net, a text encoder, names
-// in English and Chinese. Stops with Ctrl-C, goes on where it stopped.
+// in English and Chinese. Stops with Ctrl-C, goes on where it stopped; a run that was stopped ends with the same bytes as one
+// that was not.
 //
-//   build/examples/train_paint --steps 12000 --folder run/ --output paint.safetensors
+//   build/examples/train_paint --folder run --output paint.safetensors --curve loss.png
+//   build/examples/train_paint --folder run --output paint.safetensors --export        what there is so far, without training
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
+#include <cstring>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <tessera/diffusion/flow_matching.hpp>
 #include <tessera/diffusion/text_to_image_file.hpp>
 #include <tessera/io/png.hpp>
 #include <tessera/train/checkpoint.hpp>
 #include <tessera/train/interrupt.hpp>
+#include <tessera/train/progress.hpp>
 #include <tessera/train/sampler.hpp>
 #include <tessera/train/state.hpp>
 #include <tessera/unit/token_learn.hpp>
 
 #include "examples/support/captions.hpp"
+#include "examples/support/cli.hpp"
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/emoji.hpp"
+#include "examples/support/plot.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
 
 namespace {
 
+constexpr const char* program = "train_paint";
+
 struct Options {
-  Index steps = 10000, hold = 7500, even = 2850, batch = 64, sample_every = 500, save_every = 500;
-  double rate = 1.5e-3, ema = 0.999, decay = 0.01, drop = 0.1;
+  Index steps = 10000, hold = 7500, even = 2850, batch = 64, sample_every = 500, save_every = 500, threads = 0;
+  double rate = 1.5e-3;
   std::uint64_t seed = 1;
-  std::string folder = "run", output = "paint.safetensors";
+  std::string folder = "run", output = "paint.safetensors", curve;
+  bool only_export = false;
 };
+
+// What was tried once and kept: not worth an option.
+constexpr double ema_decay = 0.999, weight_decay = 0.01;
+constexpr double unconditional = 0.1;  // share of the captions left empty, for classifier-free guidance
+constexpr TimeDraw times_drawn{.mean = 0.5, .deviation = 1.2};
+constexpr Index side = 32, each = side * side * 3, vocabulary = 2048;
 
 using Net = TextUNet<float>;
 
-/// After the first `even` steps a picture is drawn with weight 1 / sqrt(pictures of the same base name): what comes in one form
-/// only (a pizza) needs to be seen more often than the fifth skin tone of a runner.
+/// After the first `even` steps a picture is drawn with weight 1 / sqrt(pictures of the same base name): what comes in
+/// one form only (a pizza) needs to be seen more often than the fifth skin tone of a runner.
 class BalancedDraw {
  public:
-  BalancedDraw(const std::vector<Emoji>& items, const std::vector<int>& train, std::uint64_t seed) : noise_(Noise{seed}.fork(78)) {
+  BalancedDraw(const std::vector<Emoji>& items, const std::vector<int>& train, std::uint64_t seed)
+      : noise_(Noise{seed}.fork(78)) {
     std::map<std::string, int> forms;
     for (const int i : train) ++forms[items[static_cast<std::size_t>(i)].base];
     double sum = 0;
-    for (const int i : train) up_to_.push_back(sum += 1 / std::sqrt(static_cast<double>(forms[items[static_cast<std::size_t>(i)].base])));
+    for (const int i : train)
+      up_to_.push_back(sum += 1 / std::sqrt(static_cast<double>(forms[items[static_cast<std::size_t>(i)].base])));
   }
   Tensor<Index> operator()(Index step, Index batch) const {
     Tensor<Index> items(Shape{batch});
@@ -71,121 +90,245 @@ Tensor<std::int32_t> trimmed(const Tensor<std::int32_t>& ids) {
   return slice(ids, 1, 0, used);
 }
 
-Safetensors snapshot(const Net& net, const Ema<Net>& ema, const Optimizer<float>& optimizer, Index step, const std::vector<float>& losses) {
-  Safetensors file;
-  put(file, net, "model");
-  put(file, ema, "ema");
-  put(file, optimizer, net);
-  file.metadata["step"] = std::to_string(step);
-  file.put("losses", Tensor<float>::from({static_cast<Index>(losses.size())}, std::span<const float>(losses)));
-  return file;
+struct Data {
+  EmojiSet set = read_emoji({.side = static_cast<int>(side), .flags = false});
+  Split split = split_emoji(set.items);
+  Captions captions{set.items};
+  Tokenizer tokenizer = learn_tokens(captions.corpus(), vocabulary);
+  Tensor<float> pictures = in_unit_range(set.pictures);
+
+  Data() = default;
+  Data(const Data&) = delete;  // the captions refer to the items
+
+  static Tensor<float> in_unit_range(const Tensor<std::uint8_t>& levels) {
+    Tensor<float> pictures(levels.shape());
+    float* to = pictures.data();
+    for (Index i = 0; i < levels.size(); ++i) to[i] = static_cast<float>(levels[i]) / 127.5f - 1;
+    return pictures;
+  }
+};
+
+TextUNetConfig network() {
+  TextUNetConfig config;
+  config.text.vocabulary = vocabulary;
+  return config;
+}
+
+/// All that a checkpoint holds.
+struct Training {
+  Net net;
+  Ema<Net> ema{net, ema_decay};
+  Optimizer<float> optimizer;
+  std::vector<float> losses;
+  Index step = 0;
+
+  Training(const Options& o, Rng rng)
+      : net(network(), rng), optimizer({.rate = o.rate, .beta2 = 0.99, .decay = weight_decay}) {}
+
+  Tensor<float> history() const {
+    return Tensor<float>::from({static_cast<Index>(losses.size())}, std::span<const float>(losses));
+  }
+  void write(const CheckpointFolder& folder) const {
+    Safetensors file;
+    put(file, net, "model");
+    put(file, ema, "ema");
+    put(file, optimizer, net);
+    file.metadata["step"] = std::to_string(step);
+    file.put("losses", history());
+    folder.write(step, std::move(file));
+  }
+  /// False when the folder has no whole checkpoint.
+  bool read(const CheckpointFolder& folder) {
+    const auto search = folder.newest();
+    for (const std::string& broken : search.broken) complain(program, "warning: passed over " + broken);
+    if (!search.newest) return false;
+    const Safetensors& file = search.newest->file;
+    get(file, net, "model");
+    get(file, ema, "ema");
+    get(file, optimizer, net);
+    step = search.newest->step;
+    const auto kept = file.get<float>("losses");
+    losses.assign(kept.data(), kept.data() + kept.size());
+    return true;
+  }
+};
+
+TextToImage model_of(const Data& data, const Training& training) {
+  return {network(), data.tokenizer, std::make_shared<Net>(training.ema.average())};
+}
+
+/// Sixteen prompts as the averaged weights paint them now.
+void write_sample(const std::string& path, const Data& data, const Training& training) {
+  const std::vector<std::string> prompts = {"red heart",
+                                            "狗",
+                                            "woman running: dark skin tone",
+                                            "pizza",
+                                            "crying face",
+                                            "貓臉",
+                                            "rocket",
+                                            "蘋果",
+                                            "waving hand: light skin tone",
+                                            "sun",
+                                            "雪人",
+                                            "blue circle",
+                                            "man farmer: medium skin tone",
+                                            "鬱金香",
+                                            "house",
+                                            "bicycle"};
+  std::vector<Noise> noises;
+  for (std::size_t i = 0; i < prompts.size(); ++i) noises.push_back(Noise{42}.fork(i));
+  const Tensor<float> made = model_of(data, training).begin(prompts, noises, {.steps = 20}).finish();
+  write_png(path, contact_sheet(to_8bit(made), prompts, {.columns = 4, .upscale = 4}));
+}
+
+void write_curve(const std::string& path, const Training& training) {
+  if (path.empty()) return;
+  write_png(path,
+            plot_losses(training.history(),
+                        {.title = "Training loss", .x_label = "step", .y_label = "mean squared error", .log_y = true}));
+}
+
+/// One step: the loss before it and the gradient's norm before clipping.
+struct Taken {
+  double loss, norm;
+};
+Taken take_step(const Data& data, Training& training, const Options& o, const Tensor<Index>& items, double rate) {
+  const Noise noise = Noise{o.seed}.fork(77).fork(static_cast<std::uint64_t>(training.step));
+  Tensor<float> clean({o.batch, side, side, 3});
+  std::vector<std::string> texts;
+  for (Index i = 0; i < o.batch; ++i) {
+    const int item = data.split.train[static_cast<std::size_t>(items[i])];
+    std::memcpy(clean.data() + i * each, data.pictures.data() + item * each, static_cast<std::size_t>(each) * 4);
+    const auto word = static_cast<std::uint64_t>(i);
+    texts.push_back(noise.unit(word) < unconditional ? "" : data.captions.draw(item, noise.bits(word)));
+  }
+  const Tensor<std::int32_t> ids =
+      trimmed(data.tokenizer.encode(std::span<const std::string>(texts), network().text.length));
+  Net& net = training.net;
+  Tape<Tensor<float>> tape;
+  const auto batch = flow_matching_batch(clean, noise, times_drawn);
+  const auto context = net.text(tape.ids(ids));
+  const auto loss = mse(net(tape.constant(batch.x), batch.t, context), batch.velocity);
+  tape.backward(loss);
+  Gradients<float> gradients;
+  gradients.add(net, tape);
+  const double norm = gradients.clip_norm(1);
+  training.optimizer.step(net, gradients, rate);
+  training.ema.update(net);
+  const double value = static_cast<double>(loss.value().item());
+  training.losses.push_back(static_cast<float>(value));
+  ++training.step;
+  return {value, norm};
+}
+
+/// Lines on standard error: one that is rewritten on a terminal, one every 50 steps in a log.
+class Reporter {
+ public:
+  Reporter(const Options& o, Index step) : o_(o), from_(step) {}
+
+  void operator()(Index step, const Taken& taken, double rate) {
+    smoothed_ = smoothed_ == 0 ? taken.loss : 0.99 * smoothed_ + 0.01 * taken.loss;
+    if (step % (live_ ? 5 : 50) != 0 && step != o_.steps) return;
+    const auto now = std::chrono::steady_clock::now();
+    const double seconds = std::chrono::duration<double>(now - last_).count();
+    TrainProgress p{.step = step,
+                    .steps = o_.steps,
+                    .loss = taken.loss,
+                    .smoothed = smoothed_,
+                    .gradient_norm = taken.norm,
+                    .rate = rate};
+    p.steps_per_second = static_cast<double>(step - from_) / seconds;
+    p.items_per_second = p.steps_per_second * static_cast<double>(o_.batch);
+    p.seconds_left = static_cast<double>(o_.steps - step) / p.steps_per_second;
+    std::fprintf(stderr, "%s%s%s", live_ ? "\r\x1b[K" : "", to_string(p).c_str(),
+                 live_ && step != o_.steps ? "" : "\n");
+    last_ = now;
+    from_ = step;
+  }
+
+ private:
+  const Options& o_;
+  const bool live_ = ::isatty(STDERR_FILENO) != 0;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  Index from_;
+  double smoothed_ = 0;
+};
+
+void describe(Cli& cli, Options& o) {
+  constexpr Index most = 10'000'000;
+  cli.option("--steps", o.steps,
+             "training steps in all, those of earlier runs included (default " + std::to_string(o.steps) + ")", 1,
+             most);
+  cli.option("--hold", o.hold,
+             "steps before the learning rate falls, in a line, to its end (default " + std::to_string(o.hold) + ")", 0,
+             most);
+  cli.option("--even", o.even,
+             "steps in which all pictures are seen equally often; then rare ones more (default " +
+                 std::to_string(o.even) + ")",
+             0, most);
+  cli.option("--batch", o.batch, "pictures a step (default " + std::to_string(o.batch) + ")", 1, 4096);
+  cli.option("--rate", o.rate, "learning rate (default 0.0015)", 0, 1);
+  cli.option("--seed", o.seed, "of weights, order and noise (default 1)");
+  cli.option("--folder", o.folder, "where checkpoints and samples go, and a run goes on from (default run)");
+  cli.option("--output", o.output, "the finished model, in half precision (default paint.safetensors)");
+  cli.option("--sample-every", o.sample_every, "steps between sheets of 16 pictures; 0: none (default 500)", 0, most);
+  cli.option("--save-every", o.save_every, "steps between checkpoints (default 500)", 1, most);
+  cli.option("--curve", o.curve, "a PNG of the loss over the steps, with every checkpoint and at the end");
+  cli.option("--threads", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
+  cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
+}
+
+int train_paint(int argc, char** argv) {
+  Options o;
+  Cli cli(program, "Trains the model of examples/paint on the emoji that install from Debian.");
+  describe(cli, o);
+  if (const auto end = cli.parse(argc, argv)) return *end;
+  if (o.threads > 0) set_threads(static_cast<int>(o.threads));
+
+  const Data data;
+  const CheckpointFolder folder(o.folder, 2);
+  Training training(o, Rng(o.seed));
+  const bool resumed = training.read(folder);
+  if (o.only_export) {
+    if (!resumed) throw io_error(folder.path() + ": no checkpoint to export; train first, without --export");
+    to_file(model_of(data, training)).write(o.output);
+    write_curve(o.curve, training);
+    std::fprintf(stderr, "wrote %s: the weights of step %lld\n", printable(o.output).c_str(),
+                 static_cast<long long>(training.step));
+    return exit_done;
+  }
+  if (resumed) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(training.step));
+  std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
+               data.split.held_out.size(), static_cast<long long>(parameter_count(training.net)));
+
+  const Schedule schedule{.decay = Decay::linear, .warmup = 300, .hold = o.hold, .total = o.steps, .floor = 0.02};
+  EpochSampler in_turn(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
+  const BalancedDraw balanced(data.set.items, data.split.train, o.seed);
+  const Interrupt interrupt;
+  Reporter report(o, training.step);
+  while (training.step < o.steps && !interrupt()) {
+    const double rate = schedule(training.step);  // a factor of the optimizer's own
+    const Tensor<Index> items = training.step < o.even ? in_turn(training.step) : balanced(training.step, o.batch);
+    const Taken taken = take_step(data, training, o, items, rate);
+    report(training.step, taken, o.rate * rate);
+    if (o.sample_every > 0 && training.step % o.sample_every == 0)
+      write_sample(folder.path() + "/sample-" + std::to_string(training.step) + ".png", data, training);
+    if (training.step % o.save_every == 0) {
+      training.write(folder);
+      write_curve(o.curve, training);
+    }
+  }
+  training.write(folder);
+  write_curve(o.curve, training);
+  if (training.step < o.steps) {
+    complain(program, "interrupted; the same command goes on from step " + std::to_string(training.step));
+    return exit_interrupted;
+  }
+  to_file(model_of(data, training)).write(o.output);
+  std::fprintf(stderr, "wrote %s\n", printable(o.output).c_str());
+  return exit_done;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  Options o;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string k = argv[i], v = argv[i + 1];
-    if (k == "--steps") o.steps = std::atoll(v.c_str());
-    else if (k == "--hold") o.hold = std::atoll(v.c_str());
-    else if (k == "--even") o.even = std::atoll(v.c_str());
-    else if (k == "--batch") o.batch = std::atoll(v.c_str());
-    else if (k == "--rate") o.rate = std::atof(v.c_str());
-    else if (k == "--seed") o.seed = static_cast<std::uint64_t>(std::atoll(v.c_str()));
-    else if (k == "--folder") o.folder = v;
-    else if (k == "--output") o.output = v;
-    else if (k == "--sample-every") o.sample_every = std::atoll(v.c_str());
-    else if (k == "--save-every") o.save_every = std::atoll(v.c_str());
-  }
-  const EmojiSet set = read_emoji({.side = 32, .flags = false});
-  const Split split = split_emoji(set.items);
-  const Captions captions(set.items);
-  const Tokenizer tokenizer = learn_tokens(captions.corpus(), 2048);
-  Tensor<float> pictures(set.pictures.shape());
-  for (Index i = 0; i < pictures.size(); ++i) pictures.data()[i] = static_cast<float>(set.pictures[i]) / 127.5f - 1;
-  const Index each = 32 * 32 * 3;
-
-  TextUNetConfig config;
-  config.text.vocabulary = 2048;
-  Rng rng(o.seed);
-  Net net(config, rng);
-  Ema<Net> ema(net, o.ema);
-  Optimizer<float> optimizer({.rate = o.rate, .beta2 = 0.99, .decay = o.decay});
-  const Schedule schedule{.decay = Decay::linear, .warmup = 300, .hold = o.hold, .total = o.steps, .floor = 0.02};
-  EpochSampler sampler(static_cast<Index>(split.train.size()), o.batch, o.seed);
-  const BalancedDraw balanced(set.items, split.train, o.seed);
-  const Noise noise = Noise{o.seed}.fork(77);
-  std::vector<float> losses;
-  Index step = 0;
-  const CheckpointFolder folder(o.folder, 2);
-  if (auto found = folder.newest(); found.newest) {
-    get(found.newest->file, net, "model");
-    get(found.newest->file, ema, "ema");
-    get(found.newest->file, optimizer, net);
-    step = found.newest->step;
-    const auto l = found.newest->file.get<float>("losses");
-    losses.assign(l.data(), l.data() + l.size());
-    std::printf("resumed at step %lld\n", static_cast<long long>(step));
-  }
-  std::printf("%zu pictures to learn, %zu held out, %lld parameters\n", split.train.size(), split.held_out.size(), static_cast<long long>(parameter_count(net)));
-  const char* prompts[] = {"red heart", "狗", "woman running: dark skin tone", "pizza", "crying face", "貓臉", "rocket", "蘋果", "waving hand: light skin tone", "sun", "雪人", "blue circle", "man farmer: medium skin tone", "鬱金香", "house", "bicycle"};
-  const auto sample = [&](const std::string& path) {
-    TextToImage model{config, tokenizer, std::make_shared<Net>(ema.average())};
-    std::vector<std::string> texts(std::begin(prompts), std::end(prompts));
-    std::vector<Noise> noises;
-    for (std::size_t i = 0; i < texts.size(); ++i) noises.push_back(Noise{42}.fork(i));
-    const Tensor<float> made = model.begin(texts, noises, {.steps = 20}).finish();
-    Tensor<float> sheet({4 * 4 * 32, 4 * 4 * 32, 3});
-    float* to = sheet.data();
-    for (Index y = 0; y < 512; ++y)
-      for (Index x = 0; x < 512; ++x)
-        for (Index c = 0; c < 3; ++c)
-          to[(y * 512 + x) * 3 + c] = made[(((y / 128) * 4 + x / 128) * 32 + y % 128 / 4) * 96 + x % 128 / 4 * 3 + c];
-    write_png(path, sheet);
-  };
-  Interrupt interrupt;
-  auto last = std::chrono::steady_clock::now();
-  Index last_step = step;
-  double smooth = 0;
-  while (step < o.steps && !interrupt()) {
-    const Noise at = noise.fork(static_cast<std::uint64_t>(step));
-    const Tensor<Index> items = step < o.even ? sampler(step) : balanced(step, o.batch);
-    Tensor<float> clean({o.batch, 32, 32, 3});
-    std::vector<std::string> texts;
-    for (Index i = 0; i < o.batch; ++i) {
-      const int item = split.train[static_cast<std::size_t>(items[i])];
-      std::memcpy(clean.data() + i * each, std::as_const(pictures).data() + item * each, static_cast<std::size_t>(each) * 4);
-      texts.push_back(at.unit(static_cast<std::uint64_t>(i)) < o.drop ? "" : captions.draw(item, at.bits(static_cast<std::uint64_t>(i))));
-    }
-    const Tensor<std::int32_t> ids = trimmed(tokenizer.encode(std::span<const std::string>(texts), config.text.length));
-    Tape<Tensor<float>> tape;
-    const auto batch = flow_matching_batch(clean, at, {.mean = 0.5, .deviation = 1.2});
-    const auto context = net.text(tape.ids(ids));
-    const auto loss = mse(net(tape.constant(batch.x), batch.t, context), batch.velocity);
-    tape.backward(loss);
-    Gradients<float> gradients;
-    gradients.add(net, tape);
-    const double norm = gradients.clip_norm(1);
-    optimizer.step(net, gradients, schedule(step));
-    ema.update(net);
-    const double l = static_cast<double>(loss.value().item());
-    losses.push_back(static_cast<float>(l));
-    ++step;
-    smooth = smooth == 0 ? l : 0.99 * smooth + 0.01 * l;
-    if (step % 50 == 0) {
-      const auto now = std::chrono::steady_clock::now();
-      const double s = std::chrono::duration<double>(now - last).count();
-      std::printf("step %lld  epoch %.1f  loss %.4f  norm %.3f  rate %.2e  %.1f img/s\n", static_cast<long long>(step), sampler.epoch(step), smooth, norm,
-                  o.rate * schedule(step), static_cast<double>((step - last_step) * o.batch) / s);
-      std::fflush(stdout);
-      last = now;
-      last_step = step;
-    }
-    if (step % o.sample_every == 0) sample(o.folder + "/sample-" + std::to_string(step) + ".png");
-    if (step % o.save_every == 0) folder.write(step, snapshot(net, ema, optimizer, step, losses));
-  }
-  folder.write(step, snapshot(net, ema, optimizer, step, losses));
-  to_file(TextToImage{config, tokenizer, std::make_shared<Net>(ema.average())}).write(o.output);
-  return step < o.steps ? 130 : 0;
-}
+int main(int argc, char** argv) { return guarded(program, train_paint, argc, argv); }

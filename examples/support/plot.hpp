@@ -12,15 +12,15 @@
 namespace tessera::examples {
 
 struct PlotLine {
-  std::string label;      // in the legend; empty: not there
-  std::vector<double> y;  // what is not finite leaves a gap
-  double first = 1;       // x of y[0]
-  double step = 1;        // from one x to the next
+  std::string label = {};      // in the legend; empty: not there
+  std::vector<double> y = {};  // what is not finite leaves a gap
+  double first = 1;            // x of y[0]
+  double step = 1;             // from one x to the next
 };
 
 struct PlotOptions {
   int width = 960, height = 540;  // pixels, at least 160 x 120
-  std::string title, x_label, y_label;
+  std::string title = {}, x_label = {}, y_label = {};
   bool log_y = false;       // values of 0 and below are then left out
   double smoothing = 0.99;  // how much of the average each point keeps, in [0, 1); 0: the line as it is
 };

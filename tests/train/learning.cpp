@@ -41,16 +41,12 @@ double accuracy(const test::Net<float>& net, const Plane& data) {
 double learn(const Plane& data, OptimizerConfig optimizer, Index width, Index steps) {
   Rng rng(1);
   test::Net<float> net(2, width, rng);
-  TrainConfig c;
-  c.steps = steps;
-  c.ema_decay = 0.9;
-  c.schedule = {.decay = Decay::cosine, .warmup = steps / 20, .floor = 0.01};
-  const auto result = train(
-      net,
-      [&](auto& tape, const auto& n, const TrainStep&) {
-        return bce_logits(n(tape.constant(data.points)), data.labels);
-      },
-      optimizer, c);
+  const Schedule schedule{.decay = Decay::cosine, .warmup = steps / 20, .floor = 0.01};
+  const auto result = train(net,
+                            [&](auto& tape, const auto& n, const TrainStep&) {
+                              return bce_logits(n(tape.constant(data.points)), data.labels);
+                            },
+                            optimizer, {.steps = steps, .ema_decay = 0.9, .schedule = schedule});
   CHECK(accuracy(*result.average, data) == accuracy(net, data));
   CHECK(accuracy(net, data) == 1);
   return static_cast<double>(result.history[steps - 1]);

@@ -1,5 +1,4 @@
-// Attention and its adjoint, tiled: the scores of 64 keys and a strip of queries exist at a time, never the whole
-// matrix.
+// Attention and its adjoint, tiled: scores exist for 64 keys and 64 queries at a time, never as a whole matrix.
 //
 //   S = scale Q K^T + bias      P = softmax of every row of S      out = P V
 //   dV = P^T dO      dS = P (dO V^T - delta), delta = rowsum(dO out)      dQ = scale dS K      dK = scale dS^T Q
@@ -8,12 +7,12 @@
 // arXiv 2205.14135) and saves one number a row; the adjoint recomputes P from it. Memory is linear in queries and keys.
 //
 // Queries lie across the lanes of a register: scores are stored transposed. So both products read K and V in place,
-// whatever their strides; maximum, sum and rescaling go lane by lane; only Q and the result pass through a transpose,
-// and neither an odd width nor an odd number of keys wastes a lane.
+// whatever their strides (rows very far apart are copied first); maximum, sum and rescaling go lane by lane; only Q and
+// the result pass through a transpose, and neither an odd width nor an odd number of keys wastes a lane.
 //
 // What follows from it, and is tested: a query's row has the same bits whatever other queries, batch items or threads
 // there are (so a query decoded with the keys so far gives its row of the full causal call), and padding keys gives the
-// same bits as leaving them out, in any order of padding.
+// same bits as leaving them out, wherever they stand.
 #pragma once
 
 #include <cmath>

@@ -1,7 +1,7 @@
 // Convolution and its two adjoints, each by the fastest way that fits the shape.
 //
-//   ConvShape s{.batch = 8, .height = 32, .width = 32, .in_channels = 64, .out_channels = 64, .kernel_h = 3, .kernel_w = 3,
-//               .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+//   ConvShape s{.batch = 8, .height = 32, .width = 32, .in_channels = 64, .out_channels = 64,
+//               .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
 //   conv(s, x, w, bias, y);               y  = x * w + bias
 //   conv_input_adjoint(s, dy, w, dx);     dx = the transposed convolution of dy
 //   conv_weight_adjoint(s, x, dy, dw);

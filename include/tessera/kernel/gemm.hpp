@@ -23,6 +23,24 @@ namespace tessera::inline TESSERA_ISA::kernel {
 
 namespace detail {
 
+// The tile of large products. With 32 registers 8 x 3 loads less than 12 x 2 for the same work (11 registers to 24 fma's,
+// not 14), which tells when the core's other thread is busy: 190 against 175 GFLOP/s of 208, 155 against 137 at worst.
+inline constexpr int gemm_rows = native_width == 16 ? 8 : 6, gemm_regs = native_width == 16 ? 3 : 2;
+template <class T>
+inline constexpr int gemm_cols = gemm_regs * lanes_of<T>;
+using gemm_heights = std::integer_sequence<int, 4, gemm_rows>;  // one to three rows take as long as four
+
+/// A by columns, streaming in from L2.
+template <class T>
+struct Stream : Columns<T> {
+  [[gnu::always_inline]] void expect(Index k) const {
+    if constexpr (lanes_of<T> > 1) __builtin_prefetch(this->data + k * this->step + 128);
+  }
+};
+
+inline Index at_most(Index x, Index limit) { return x < limit ? x : limit; }
+inline Index ceil_div(Index x, Index y) { return (x + y - 1) / y; }
+
 /// Tiles one below the other, over one block of k: C (rows x cols each) = A B, or C + A B.
 template <class T>
 struct TileJob {
@@ -38,7 +56,7 @@ struct TileJob {
   bool add;
 };
 
-// Not inlined: 3 heights (and a narrow tile) x 2 forms of A are all the tile code of a type, shared by every epilogue.
+// Not inlined: 2 heights (and narrower tiles) x 2 forms of A are all the tile code of a type, shared by every epilogue.
 template <class T, int R, int V, bool ByRows>
 [[gnu::noinline]] void run_tiles(const TileJob<T>& job) {
   constexpr int L = lanes_of<T>;
@@ -47,19 +65,27 @@ template <class T, int R, int V, bool ByRows>
   const T* a = job.a;
   T* c = job.c;
   for (Index tile = 0; tile < job.tiles; ++tile, a += job.a_tile, c += R * ldc) {
-    if (whole) {  // C arrives while the sum is made
-#pragma GCC unroll 16
-      for (int i = 0; i < R; ++i) {
-        __builtin_prefetch(c + i * ldc);
-        if constexpr (V > 1) __builtin_prefetch(c + i * ldc + V * L - 1);
-      }
-    }
     Pack<T> acc[R][V];
     clear(acc);
-    if constexpr (ByRows)
-      fma_tile(acc, job.K, RowPointers<T, R>::of(a, job.a_step, rows), job.b, job.ldb);
-    else
-      fma_tile(acc, job.K, Columns<T>{a, job.a_step}, job.b, job.ldb);
+    const auto add_terms = [&](Index k, Index count) {
+      const T* b = job.b + k * job.ldb;
+      if constexpr (ByRows)
+        fma_tile(acc, count, RowPointers<T, R>::of(a + k, job.a_step, rows), b, job.ldb);
+      else
+        fma_tile(acc, count, Stream<T>{{a + k * job.a_step, job.a_step}}, b, job.ldb);
+    };
+    // C arrives while the sum is made, two rows at a time: all at once would hold every line buffer, and A would wait.
+    const Index part = whole && job.K >= 64 ? job.K / (R / 2) / 4 * 4 : job.K;
+    for (Index k = 0, row = 0; k < job.K; k += part, row += 2) {
+      if (whole && row < R) {
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) {
+          __builtin_prefetch(c + row * ldc + v * L);
+          __builtin_prefetch(c + (row + 1) * ldc + v * L);
+        }
+      }
+      add_terms(k, at_most(job.K - k, part));
+    }
     if (whole) {
       if (job.add) {
 #pragma GCC unroll 16
@@ -95,34 +121,34 @@ template <class T, int R, int V, bool ByRows>
 /// The tiles of `job`, as high as their rows and as wide as their columns ask for.
 template <class T>
 void run(const TileJob<T>& job, bool by_rows) {
-  if (job.cols <= lanes_of<T>) {
-    by_rows ? run_tiles<T, tile_rows, 1, true>(job) : run_tiles<T, tile_rows, 1, false>(job);
-  } else {
-    with_rows<tall_heights>(job.rows, [&](auto height) {
-      constexpr int R = decltype(height)::value;
-      by_rows ? run_tiles<T, R, tile_regs, true>(job) : run_tiles<T, R, tile_regs, false>(job);
-    });
-  }
+  const auto as = [&](auto rows, auto regs) {
+    constexpr int R = decltype(rows)::value, V = decltype(regs)::value;
+    by_rows ? run_tiles<T, R, V, true>(job) : run_tiles<T, R, V, false>(job);
+  };
+  constexpr std::integral_constant<int, gemm_rows> full{};
+  if (job.cols <= lanes_of<T>)
+    as(full, std::integral_constant<int, 1>{});
+  else if (gemm_regs == 3 && job.cols <= 2 * lanes_of<T>)
+    as(full, std::integral_constant<int, 2>{});
+  else
+    with_rows<gemm_heights>(job.rows, [&](auto rows) { as(rows, std::integral_constant<int, gemm_regs>{}); });
 }
 
 template <class T>
 [[gnu::noinline]] void pack_rows(T* to, View<T> a, Index row, Index k, Index rows, Index K) {
-  pack_panel<tile_rows>(to, a.at(row, k).transposed(), K, rows);
+  pack_panel<gemm_rows>(to, a.at(row, k).transposed(), K, rows);
 }
 template <class T>
 [[gnu::noinline]] void pack_columns(T* to, View<T> b, Index k, Index col, Index K, Index cols) {
-  pack_panel<tile_cols<T>>(to, b.at(k, col), K, cols);
+  pack_panel<gemm_cols<T>>(to, b.at(k, col), K, cols);
 }
-
-inline Index at_most(Index x, Index limit) { return x < limit ? x : limit; }
-inline Index ceil_div(Index x, Index y) { return (x + y - 1) / y; }
 
 template <class T, class Epilogue>
 void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* c, Index ldc, bool accumulate,
               const Epilogue& epilogue) {
-  constexpr Index R = tile_rows, W = tile_cols<T>;
-  constexpr Index slab = 2112, wide = 2048 / W * W;           // A and B packed at a time: about 2 MB each
-  constexpr Index block_rows = 20 * R, block_cols = 16 * W;  // of a task: A's part lives in L2
+  constexpr Index R = gemm_rows, W = gemm_cols<T>;
+  constexpr Index block_rows = (native_width == 16 ? 384 : 240) / R * R;  // of A packed at a time, in half of L2
+  constexpr Index wide = 2048 / W * W;                                    // columns of B packed at a time, 2 MB
   if (M <= 0 || N <= 0) return;
   threads = threads && M * N * K >= (Index{1} << 20);  // about 5 to 20 us of work
   if (M == 1 && a.col_stride == 1 && (b.col_stride == 1 || b.row_stride == 1)) {
@@ -130,91 +156,87 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
   }
   // Packing pays where a panel is used often enough. In place, B must also not stride over more memory than L1 and L2 hold.
   const bool a_by_rows = a.col_stride == 1;
-  const bool b_in_place = b.col_stride == 1 && (M <= R || N * K <= (Index{1} << 14));
+  const bool b_in_place = b.col_stride == 1 && (M <= 12 || N * K <= (Index{1} << 14));
   const bool a_in_place = (a_by_rows || a.row_stride == 1) && (b_in_place || N <= 4 * W);
-  const bool b_shared = !b_in_place && M > 8 * R;  // packed once for all tasks; else each panel by the task that uses it
+  const bool b_shared = !b_in_place && M > 96;  // packed once for all tasks; else each panel by the task that uses it
 
   const Index kc = k_block(K);
-  const Workspace<T> a_packed(a_in_place ? 0 : ceil_div(at_most(M, slab), R) * R * kc);
   const Workspace<T> b_packed(b_shared ? ceil_div(at_most(N, wide), W) * W * kc : 0);
-  for (Index i0 = 0; i0 < M; i0 += slab) {
-    for (Index j0 = 0; j0 < N; j0 += wide) {
-      const Index m = at_most(M - i0, slab), n = at_most(N - j0, wide);
-      Index k0 = 0;
-      do {  // once for K = 0 too
-        const Index k = at_most(K - k0, kc);
-        const bool add = accumulate || k0 > 0, last = k0 + k == K;
-
-        const Index a_panels = a_in_place ? 0 : ceil_div(m, R), b_panels = b_shared ? ceil_div(n, W) : 0;
-        for_blocks(threads && a_panels + b_panels > 16, a_panels + b_panels, 8, [&](Index begin, Index end) {
-          for (Index p = begin; p < end; ++p) {
-            if (p < a_panels) {
-              pack_rows<T>(a_packed.data() + p * R * k, a, i0 + p * R, k0, next_rows(m - p * R), k);
-            } else {
-              const Index j = (p - a_panels) * W;
-              pack_columns<T>(b_packed.data() + j * k, b, k0, j0 + j, k, at_most(n - j, W));
-            }
-          }
-        });
-
-        // Tasks: blocks of C, smaller ones when there are few. Their sizes don't depend on the threads.
-        Index rows = ceil_div(ceil_div(m, ceil_div(m, block_rows)), R) * R, cols = block_cols;
-        while (ceil_div(m, rows) * ceil_div(n, cols) < 8 && rows * cols * k > (Index{1} << 18)) {
-          if (cols > 4 * W || ((b_panels == 0 && !b_in_place) && cols > W))
-            cols /= 2;
-          else if (rows > 4 * R && (b_in_place || b_shared))
-            rows = ceil_div(rows / 2, R) * R;
-          else
-            break;
-        }
-        const Index across = ceil_div(n, cols), tasks = ceil_div(m, rows) * across;
-        for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index end) {
-          const Workspace<T> b_panel(b_shared || (b_in_place && n % W == 0) ? 0 : k * W);
-          const Workspace<T> a_edge(a_in_place && !a_by_rows ? k * R : 0);
-          for (Index task = begin; task < end; ++task) {
-            const Index row0 = task / across * rows, row1 = at_most(row0 + rows, m);
-            const Index col0 = task % across * cols, col1 = at_most(col0 + cols, n);
-            for (Index j = col0; j < col1; j += W) {
-              const Index across_tile = at_most(col1 - j, W);
-              const T* b_tile = b_packed.data() + j * k;
-              Index ldb = W;
-              if (b_in_place && (across_tile == W || across_tile == lanes_of<T>)) {
-                b_tile = b.at(k0, j0 + j).data;
-                ldb = b.row_stride;
-              } else if (!b_shared) {
-                pack_columns<T>(b_panel.data(), b, k0, j0 + j, k, across_tile);
-                b_tile = b_panel.data();
-              }
-              T* c_tile = c + (i0 + row0) * ldc + j0 + j;
-              const Index whole = (row1 - row0) / R, rest = (row1 - row0) % R;
-              TileJob<T> job{k, a_packed.data() + row0 * k, R, R * k, b_tile, ldb, c_tile, ldc, whole, R, across_tile, add};
-              if (a_in_place) {
-                job.a = a.at(i0 + row0, k0).data;
-                job.a_step = a_by_rows ? a.row_stride : a.col_stride;
-                job.a_tile = R * a.row_stride;
-              }
-              if (whole > 0) run<T>(job, a_in_place && a_by_rows);
-              if (rest > 0) {
-                job.a += whole * job.a_tile;
-                job.c += whole * R * ldc;
-                job.tiles = 1;
-                job.rows = rest;
-                if (a_in_place && !a_by_rows) {  // a tile higher than its rows would read past A's last one
-                  pack_rows<T>(a_edge.data(), a, i0 + row1 - rest, k0, rest, k);
-                  job.a = a_edge.data();
-                  job.a_step = R;
-                }
-                run<T>(job, a_in_place && a_by_rows);
-              }
-              if constexpr (!std::is_same_v<Epilogue, Identity>) {
-                if (last) finish<T>(epilogue, c_tile, ldc, i0 + row0, j0 + j, row1 - row0, across_tile);
-              }
-            }
-          }
-        });
-        k0 += kc;
-      } while (k0 < K);
+  for (Index j0 = 0; j0 < N; j0 += wide) {
+    const Index n = at_most(N - j0, wide), panels = b_shared ? ceil_div(n, W) : 0;
+    // Tasks: blocks of C, for threads smaller ones when there are few. A is packed by each task, so columns are cut last.
+    Index rows = ceil_div(ceil_div(M, ceil_div(M, block_rows)), R) * R, cols = ceil_div(n, W) * W;
+    while (threads && ceil_div(M, rows) * ceil_div(n, cols) < 8 && rows * cols * kc > (Index{1} << 18)) {
+      if (rows > 96 && (b_in_place || b_shared))
+        rows = ceil_div(rows / 2, R) * R;
+      else if (cols > (a_in_place ? 1 : 4) * W)
+        cols = ceil_div(cols / 2, W) * W;
+      else
+        break;
     }
+    const Index across = ceil_div(n, cols), tasks = ceil_div(M, rows) * across;
+    Index k0 = 0;
+    do {  // once for K = 0 too
+      const Index k = at_most(K - k0, kc);
+      const bool add = accumulate || k0 > 0, last = k0 + k == K;
+      for_blocks(threads && panels > 8, panels, 4, [&](Index begin, Index end) {
+        for (Index p = begin; p < end; ++p) {
+          pack_columns<T>(b_packed.data() + p * W * k, b, k0, j0 + p * W, k, at_most(n - p * W, W));
+        }
+      });
+      for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index end) {
+        const Workspace<T> a_packed(a_in_place ? (a_by_rows ? 0 : k * R) : rows * k);
+        const Workspace<T> b_panel(b_shared || (b_in_place && n % lanes_of<T> == 0) ? 0 : k * W);
+        Index packed_row = -1;
+        for (Index task = begin; task < end; ++task) {
+          const Index row0 = task / across * rows, row1 = at_most(row0 + rows, M);
+          const Index col0 = task % across * cols, col1 = at_most(col0 + cols, n);
+          if (!a_in_place && packed_row != row0) {
+            for (Index i = row0; i < row1; i += R) {
+              pack_rows<T>(a_packed.data() + (i - row0) * k, a, i, k0, at_most(row1 - i, R), k);
+            }
+            packed_row = row0;
+          }
+          for (Index j = col0; j < col1; j += W) {
+            const Index across_tile = at_most(col1 - j, W);
+            const T* b_tile = b_packed.data() + j * k;
+            Index ldb = W;
+            if (b_in_place && across_tile % lanes_of<T> == 0) {
+              b_tile = b.at(k0, j0 + j).data;
+              ldb = b.row_stride;
+            } else if (!b_shared) {
+              pack_columns<T>(b_panel.data(), b, k0, j0 + j, k, across_tile);
+              b_tile = b_panel.data();
+            }
+            T* c_tile = c + row0 * ldc + j0 + j;
+            const Index whole = (row1 - row0) / R, rest = (row1 - row0) % R;
+            TileJob<T> job{k, a_packed.data(), R, R * k, b_tile, ldb, c_tile, ldc, whole, R, across_tile, add};
+            if (a_in_place) {
+              job.a = a.at(row0, k0).data;
+              job.a_step = a_by_rows ? a.row_stride : a.col_stride;
+              job.a_tile = R * a.row_stride;
+            }
+            if (whole > 0) run<T>(job, a_in_place && a_by_rows);
+            if (rest > 0) {
+              job.a += whole * job.a_tile;
+              job.c += whole * R * ldc;
+              job.tiles = 1;
+              job.rows = rest;
+              if (a_in_place && !a_by_rows) {  // a tile higher than its rows would read past A's last one
+                pack_rows<T>(a_packed.data(), a, row1 - rest, k0, rest, k);
+                job.a = a_packed.data();
+                job.a_step = R;
+              }
+              run<T>(job, a_in_place && a_by_rows);
+            }
+            if constexpr (!std::is_same_v<Epilogue, Identity>) {
+              if (last) finish<T>(epilogue, c_tile, ldc, row0, j0 + j, row1 - row0, across_tile);
+            }
+          }
+        }
+      });
+      k0 += kc;
+    } while (k0 < K);
   }
 }
 

@@ -51,7 +51,8 @@ struct Panel {
   [[gnu::always_inline]] T at(int i, Index k) const { return data[k * W + i]; }
 };
 
-/// acc += A B over k in [0, K); row k of B is V registers at b + k * ldb. All of b's registers are read in full.
+/// acc += A B over k in [0, K); row k of B is V registers at b + k * ldb. All of b's registers are read in full. An A with a
+/// member expect(k) is told of every k in time: a place for prefetches.
 // Keep this loop plain: g++ loses 20 % on a k += 4 unrolled by hand.
 template <int R, int V, class T, class A>
 [[gnu::always_inline]] inline void fma_tile(Pack<T> (&acc)[R][V], Index K, const A& a, const T* b, Index ldb) {
@@ -60,6 +61,7 @@ template <int R, int V, class T, class A>
     Pack<T> row[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) row[v] = Pack<T>::load(b + k * ldb + v * lanes_of<T>);
+    if constexpr (requires { a.expect(k); }) a.expect(k);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const Pack<T> x(a.at(i, k));
@@ -138,9 +140,12 @@ void pack_panel(T* to, View<T> from, Index K, Index n) {
       for (int c = registers - 1; c >= 0; --c) {  // falling, so that what spills over a row's end is overwritten
         Pack<T> square[L];
         const T* column = from.data + k + c * L * from.col_stride;
-        if (left == L && n >= (c + 1) * L) {
+        if (left == L && n == W) {
+          const int columns = c < registers - 1 ? L : L - spill;
 #pragma GCC unroll 16
-          for (int j = 0; j < L; ++j) square[j] = Pack<T>::load(column + j * from.col_stride);
+          for (int j = 0; j < L; ++j) {
+            square[j] = j < columns ? Pack<T>::load(column + j * from.col_stride) : Pack<T>(T(0));
+          }
         } else {
           for (int j = 0; j < L; ++j) {
             square[j] = c * L + j < n ? load_some<T>(column + j * from.col_stride, left) : Pack<T>(T(0));

@@ -10,20 +10,20 @@
 namespace tessera::inline TESSERA_ISA {
 
 struct TrainConfig {
-  Index steps = 1000;          // in all, earlier runs included
-  Index accumulate = 1;        // batches whose gradients are averaged into one step
-  double clip_norm = 0;        // longest gradient (all parameters together); 0: any
-  double clip_value = 0;       // largest element, cut before the norm is taken; 0: any
-  double ema_decay = 0;        // of the moving average of the weights; 0: none is kept
-  Schedule schedule = {};      // factor of the optimizer's rate; where it needs a total and has none, that is `steps`
-  std::uint64_t seed = 0;      // of the noise the loss is given
-  std::string checkpoint;      // folder; empty: none are written
-  Index checkpoint_every = 0;  // steps; 0: only by time and at the end
+  Index steps = 1000;           // in all, earlier runs included
+  Index accumulate = 1;         // batches whose gradients are averaged into one step
+  double clip_norm = 0;         // longest gradient (all parameters together); 0: any
+  double clip_value = 0;        // largest element, cut before the norm is taken; 0: any
+  double ema_decay = 0;         // of the moving average of the weights; 0: none is kept
+  Schedule schedule = {};       // factor of the optimizer's rate; where it needs a total and has none, that is `steps`
+  std::uint64_t seed = 0;       // of the noise the loss is given
+  std::string checkpoint = {};  // folder; empty: none are written
+  Index checkpoint_every = 0;   // steps; 0: only by time and at the end
   double checkpoint_seconds = 600;  // the longest time that can be lost
   Index keep = 3;                   // checkpoints in the folder
   bool resume = true;               // go on from the newest one in the folder; false: the folder must hold none
   Index items = 0;                  // in a step, for the throughput shown
-  std::map<std::string, std::string> extras;  // kept with the checkpoints: whatever the program needs to know again
+  std::map<std::string, std::string> extras = {};  // what the program needs to know again: kept in each checkpoint
 };
 
 /// Where the loss is called.
@@ -41,10 +41,7 @@ struct Resumed {
   std::vector<std::string> notes;  // broken files passed over, settings that differ: worth a line each
 };
 
-enum class TrainEnd {
-  finished,
-  stopped,
-  interrupted
-};  // all steps done; the observer said stop; the program was told to end
+/// All steps were done; the observer said stop; the program was told to end.
+enum class TrainEnd { finished, stopped, interrupted };
 
 }  // namespace tessera::inline TESSERA_ISA

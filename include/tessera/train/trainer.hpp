@@ -46,7 +46,8 @@ class Trainer {
     want(config_.clip_norm >= 0, "clip_norm", config_.clip_norm, "0 or more");
     want(config_.clip_value >= 0, "clip_value", config_.clip_value, "0 or more");
     want(config_.checkpoint_every >= 0, "checkpoint_every", static_cast<double>(config_.checkpoint_every), "0 or more");
-    if (config_.schedule.total == 0) config_.schedule.total = config_.steps;
+    const bool ends = config_.schedule.decay == Decay::linear || config_.schedule.decay == Decay::cosine;
+    if (ends && config_.schedule.total == 0) config_.schedule.total = config_.steps;
     if (config_.ema_decay != 0) ema_.emplace(module_, config_.ema_decay);
     if (!config_.checkpoint.empty()) folder_.emplace(config_.checkpoint, config_.keep);
     saved_at_ = now();
