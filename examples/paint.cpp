@@ -231,7 +231,7 @@ TextToImage read_model(const Options& o, std::vector<PaintJob>& jobs) {
   TextToImage model = from_file(file, std::type_identity<TextToImage>{});
   warn_of_non_finite(program, file);
   if (!o.repro.empty() && jobs.front().weights != fingerprint)
-    throw io_error(printable(o.repro) + ": made with weights " + quoted(jobs.front().weights, 40) + ", but " +
+    throw io_error(printable(o.repro) + ": made with other weights, " + quoted(jobs.front().weights, 40) + ", but " +
                    printable(o.weights) + " is " + fingerprint + "; name the right ones with --weights");
   for (PaintJob& job : jobs) job.weights = fingerprint;
   return model;

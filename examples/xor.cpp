@@ -20,5 +20,6 @@ int main() {
     if (step % 250 == 249) std::printf("step %d: loss %.4f\n", step + 1, static_cast<double>(loss.value().item()));
   }
   save("xor.safetensors", net);
-  std::printf("xor(0.9, 0.1) = %.2f\n", static_cast<double>(sigmoid(net(Tensor<float>::from({1, 2}, {0.9f, 0.1f}))).item()));
+  std::printf("xor(0.9, 0.1) = %.2f\n",
+              static_cast<double>(sigmoid(net(Tensor<float>::from({1, 2}, {0.9f, 0.1f}))).item()));
 }

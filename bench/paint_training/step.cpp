@@ -24,7 +24,8 @@ Net make_net() {
   Rng rng(1);
   Net net(config, rng);
   // Zero-initialised branches would leave parts of the network without work; give every weight some.
-  for_each_parameter(net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.01, rng); });
+  for_each_parameter(
+      net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.01, rng); });
   return net;
 }
 }  // namespace
@@ -40,7 +41,8 @@ int main(int argc, char** argv) {
     for (Index i = 0; i < batch; ++i) {
       const Index n = 4 + Noise{4}.below(length - 4, static_cast<std::uint64_t>(i));
       for (Index k = 0; k < n; ++k)
-        ids.data()[i * length + k] = static_cast<std::int32_t>(1 + Noise{5}.below(2047, static_cast<std::uint64_t>(i * length + k)));
+        ids.data()[i * length + k] =
+            static_cast<std::int32_t>(1 + Noise{5}.below(2047, static_cast<std::uint64_t>(i * length + k)));
     }
     file.put("x", b.x);
     file.put("t", b.t);

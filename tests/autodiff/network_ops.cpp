@@ -16,27 +16,37 @@ using namespace tessera::testing;
 
 TEST_CASE("convolutions have the gradients of finite differences, second ones too", "[autodiff]") {
   const Stride2d same{.pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
-  check_gradient([same](const auto& x, const auto& w, const auto& b) { return conv2d(x, w, b, same); }, {{1, 3, 4, 2}, {3, 3, 2, 2}, {2}});
-  const Stride2d strided{.stride_h = 2, .stride_w = 1, .pad_top = 1, .pad_left = 0, .pad_bottom = 0, .pad_right = 2, .dilation_w = 2};
-  check_gradient([strided](const auto& x, const auto& w) { return conv2d(x, w, strided); }, {{2, 4, 5, 1}, {2, 2, 1, 2}});
-  check_gradient([](const auto& x, const auto& w) { return conv2d(x, w, Stride2d{.groups = 2}); }, {{1, 3, 3, 4}, {2, 2, 2, 4}});
-  check_gradient([](const auto& y, const auto& w) {
-    const Stride2d o{.stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
-    using X = std::remove_cvref_t<decltype(y)>;
-    return conv2d_transposed(y, w, detail::no_bias<X>(), o, transposed_shape(y.shape(), w.shape(), o));
-  }, {{1, 2, 2, 3}, {4, 4, 2, 3}});
-  check_gradient([](const auto& x, const auto& w) {
-    using X = std::remove_cvref_t<decltype(x)>;
-    return conv1d(x, w, detail::no_bias<X>(), {.pad_before = 2, .dilation = 2});
-  }, {{2, 5, 2}, {2, 2, 3}});
+  check_gradient([same](const auto& x, const auto& w, const auto& b) { return conv2d(x, w, b, same); },
+                 {{1, 3, 4, 2}, {3, 3, 2, 2}, {2}});
+  const Stride2d strided{
+      .stride_h = 2, .stride_w = 1, .pad_top = 1, .pad_left = 0, .pad_bottom = 0, .pad_right = 2, .dilation_w = 2};
+  check_gradient([strided](const auto& x, const auto& w) { return conv2d(x, w, strided); },
+                 {{2, 4, 5, 1}, {2, 2, 1, 2}});
+  check_gradient([](const auto& x, const auto& w) { return conv2d(x, w, Stride2d{.groups = 2}); },
+                 {{1, 3, 3, 4}, {2, 2, 2, 4}});
+  check_gradient(
+      [](const auto& y, const auto& w) {
+        const Stride2d o{.stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+        using X = std::remove_cvref_t<decltype(y)>;
+        return conv2d_transposed(y, w, detail::no_bias<X>(), o, transposed_shape(y.shape(), w.shape(), o));
+      },
+      {{1, 2, 2, 3}, {4, 4, 2, 3}});
+  check_gradient(
+      [](const auto& x, const auto& w) {
+        using X = std::remove_cvref_t<decltype(x)>;
+        return conv1d(x, w, detail::no_bias<X>(), {.pad_before = 2, .dilation = 2});
+      },
+      {{2, 5, 2}, {2, 2, 3}});
 }
 
 TEST_CASE("norms have the gradients of finite differences, second ones too", "[autodiff]") {
   check_gradient([](const auto& x, const auto& g, const auto& b) { return layer_norm(x, g, b); }, {{3, 5}, {5}, {5}});
   check_gradient([](const auto& x) { return layer_norm(x); }, {{2, 2, 5}});
   check_gradient([](const auto& x, const auto& g) { return rms_norm(x, g); }, {{3, 5}, {5}});
-  check_gradient([](const auto& x, const auto& g, const auto& b) { return group_norm(x, g, b, 2); }, {{2, 2, 2, 4}, {4}, {4}});
-  check_gradient([](const auto& x, const auto& g, const auto& b) { return group_norm(x, g, b, 2, 1e-5, true); }, {{2, 3, 4}, {4}, {4}});
+  check_gradient([](const auto& x, const auto& g, const auto& b) { return group_norm(x, g, b, 2); },
+                 {{2, 2, 2, 4}, {4}, {4}});
+  check_gradient([](const auto& x, const auto& g, const auto& b) { return group_norm(x, g, b, 2, 1e-5, true); },
+                 {{2, 3, 4}, {4}, {4}});
 }
 
 TEST_CASE("softmax and its kin have the gradients of finite differences", "[autodiff]") {
@@ -73,7 +83,8 @@ TEST_CASE("losses have the values of their formulas", "[autodiff]") {
 
 TEST_CASE("attention has the gradients of finite differences", "[autodiff]") {
   for (const bool causal : {false, true}) {
-    check_gradient([causal](const auto& q, const auto& k, const auto& v) { return attention(q, k, v, {.heads = 2, .causal = causal}); },
+    check_gradient([causal](const auto& q, const auto& k,
+                            const auto& v) { return attention(q, k, v, {.heads = 2, .causal = causal}); },
                    {{2, 3, 4}, {2, 3, 4}, {2, 3, 4}}, {.second = false});
   }
   AttentionOptions o{.heads = 4, .kv_heads = 2};
@@ -90,7 +101,8 @@ TEST_CASE("attention says that it has no second derivative", "[autodiff]") {
   Tape<D> outer;
   Tape<Var<D>> inner;
   const auto x = inner.input(outer.input(draw({1, 2, 4}, 1)));
-  REQUIRE_THROWS_WITH(inner.backward(sum(attention(x, x, x, {.heads = 1}))), Catch::Matchers::Contains("second derivative"));
+  REQUIRE_THROWS_WITH(inner.backward(sum(attention(x, x, x, {.heads = 1}))),
+                      Catch::Matchers::Contains("second derivative"));
 }
 
 TEST_CASE("a checkpointed block has the gradients of the plain one", "[autodiff]") {

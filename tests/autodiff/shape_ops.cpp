@@ -56,7 +56,9 @@ TEST_CASE("shape ops have the gradients of finite differences", "[autodiff]") {
   check_gradient([index](const auto& x) { return scatter_add(x, index, 5); }, {{2, 2, 3}});
   check_gradient([](const auto& x) { return upsample_nearest(x, 2); }, {{1, 2, 3, 2}});
   check_gradient([](const auto& x) { return average_pool(x, 2); }, {{1, 4, 2, 2}});
-  check_gradient([](const auto& x) { return average_pool(x, {.kernel = 3, .stride = 1, .pad = 1, .count_padding = false}); }, {{1, 4, 3, 2}});
+  check_gradient(
+      [](const auto& x) { return average_pool(x, {.kernel = 3, .stride = 1, .pad = 1, .count_padding = false}); },
+      {{1, 4, 3, 2}});
   check_gradient([](const auto& x) { return max_pool(x, {.kernel = 2, .stride = 1}); }, {{2, 3, 4, 2}});
   check_gradient([](const auto& x) { return resize(x, 5, 3); }, {{1, 3, 4, 2}});
   check_gradient([](const auto& x) { return resize(x, 5, 3, Resize::nearest); }, {{1, 3, 4, 2}});

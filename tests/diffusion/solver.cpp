@@ -31,9 +31,11 @@ double error_of(Solver solver, Path path, Index steps, double from, double to) {
 
 TEST_CASE("solvers reach their order against an analytic score", "[diffusion]") {
   for (const Path path : {Path::straight, Path::cosine}) {
-    for (const auto& [solver, order] : {std::pair{Solver::euler, 1.0}, std::pair{Solver::heun, 2.0}, std::pair{Solver::multistep, 2.0}}) {
+    for (const auto& [solver, order] :
+         {std::pair{Solver::euler, 1.0}, std::pair{Solver::heun, 2.0}, std::pair{Solver::multistep, 2.0}}) {
       const double coarse = error_of(solver, path, 64, 0.9, 0.2), fine = error_of(solver, path, 128, 0.9, 0.2);
-      INFO("path " << static_cast<int>(path) << ", solver " << static_cast<int>(solver) << ": " << coarse << " then " << fine);
+      INFO("path " << static_cast<int>(path) << ", solver " << static_cast<int>(solver) << ": " << coarse << " then "
+                   << fine);
       REQUIRE(std::log2(coarse / fine) > order - 0.25);
       REQUIRE(std::log2(coarse / fine) < order + 0.6);
     }
@@ -48,7 +50,8 @@ TEST_CASE("solvers come from pure noise to the data", "[diffusion]") {
 }
 
 TEST_CASE("every kind of prediction says the same about the clean picture", "[diffusion]") {
-  const Tensor<double> x0 = Tensor<double>::from({3}, {0.3, -1.0, 0.8}), e = Tensor<double>::from({3}, {1.2, 0.1, -0.7});
+  const Tensor<double> x0 = Tensor<double>::from({3}, {0.3, -1.0, 0.8}),
+                       e = Tensor<double>::from({3}, {1.2, 0.1, -0.7});
   for (const Path path : {Path::straight, Path::cosine}) {
     const PathPoint p = point_at(path, 0.6);
     const Tensor<double> x = x0 * p.alpha + e * p.sigma, v = x0 * p.alpha_rate + e * p.sigma_rate;
@@ -83,6 +86,7 @@ TEST_CASE("a flow matching batch lies on the path and does not depend on how it 
       REQUIRE(b.x[at] == Approx(clean[at] + b.t[i] * b.velocity[at]).margin(1e-5));
     }
   }
-  const auto fewer = flow_matching_batch(Tensor<float>::from({1, 2, 2, 3}, clean.span().subspan(0, 12)), Noise{5}, {.mean = 0.5, .deviation = 1.2});
+  const auto fewer = flow_matching_batch(Tensor<float>::from({1, 2, 2, 3}, clean.span().subspan(0, 12)), Noise{5},
+                                         {.mean = 0.5, .deviation = 1.2});
   for (Index k = 0; k < 12; ++k) REQUIRE(fewer.x[k] == b.x[k]);
 }

@@ -18,7 +18,8 @@ TextToImage small(std::uint64_t seed) {
   c.text = {.vocabulary = 300, .length = 10, .width = 16, .heads = 2, .layers = 1};
   Rng rng(seed);
   auto net = std::make_shared<TextUNet<float>>(c, rng);
-  for_each_parameter(*net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.05, rng); });
+  for_each_parameter(
+      *net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.05, rng); });
   const std::vector<std::string> lines = {"a red heart", "a blue heart", "狗"};
   return {c, learn_tokens(lines, 280), net};
 }
@@ -43,13 +44,15 @@ TEST_CASE("a picture of a batch is bit for bit what it is alone", "[diffusion]")
   for (std::size_t i = 0; i < 3; ++i) {
     const Tensor<float> one = generate(paint, Prompt(texts[i], few), noises[i]);
     REQUIRE(one.shape() == Shape{8, 8, 3});
-    REQUIRE(std::memcmp(one.data(), all.data() + static_cast<Index>(i) * one.size(), static_cast<std::size_t>(one.size()) * 4) == 0);
+    REQUIRE(std::memcmp(one.data(), all.data() + static_cast<Index>(i) * one.size(),
+                        static_cast<std::size_t>(one.size()) * 4) == 0);
   }
 }
 
 TEST_CASE("any prompt is accepted: empty, long, not UTF-8, with zeros", "[diffusion]") {
   const TextToImage paint = small(1);
-  for (const std::string& text : {std::string(), std::string("\xff\xfe\x80"), std::string("a\0b", 3), std::string(1 << 20, 'x'), std::string("\x1b[31m")})
+  for (const std::string& text : {std::string(), std::string("\xff\xfe\x80"), std::string("a\0b", 3),
+                                  std::string(1 << 20, 'x'), std::string("\x1b[31m")})
     REQUIRE(generate(paint, Prompt(text, {.steps = 1}), Noise{1}).shape() == Shape{8, 8, 3});
 }
 

@@ -41,7 +41,9 @@ TEST_CASE("attention and transformer blocks have the gradients of finite differe
   Rng rng(2);
   // A key's bias shifts all scores of a row alike, so its gradient is zero by nature: blocks are checked without biases.
   check_on(Attention<double>({.width = 8, .heads = 2, .bias = false}, rng), {2, 3, 8});
-  check_on(Attention<double>({.width = 8, .heads = 4, .kv_heads = 2, .causal = true, .rotary = 100, .bias = false}, rng), {2, 3, 8});
+  check_on(
+      Attention<double>({.width = 8, .heads = 4, .kv_heads = 2, .causal = true, .rotary = 100, .bias = false}, rng),
+      {2, 3, 8});
   TransformerBlock<double> block({.width = 4, .heads = 2, .condition = 3}, rng);
   block.attention.key.bias.reset();
   const D x = draw({2, 3, 4}, 1), c = draw({2, 3}, 2);

@@ -19,7 +19,9 @@ TEST_CASE("residual blocks and resolution changes have the gradients of finite d
 
 TEST_CASE("a small U-Net with words has the gradients of finite differences", "[nn]") {
   Rng rng(2);
-  UNet<double> net({.in = 1, .out = 1, .patch = 2, .channels = {8, 16}, .attention = {false, true}, .embedding = 4, .context = 6}, rng);
+  UNet<double> net(
+      {.in = 1, .out = 1, .patch = 2, .channels = {8, 16}, .attention = {false, true}, .embedding = 4, .context = 6},
+      rng);
   for_each_parameter(net, [](const std::string& path, auto& p) {  // a key's bias has no gradient by nature
     if (path.ends_with("key.bias")) p.frozen = true;
   });
@@ -52,12 +54,15 @@ TEST_CASE("a small U-Net with words has the gradients of finite differences", "[
 TEST_CASE("an item of a batch is bit for bit what it is alone", "[nn]") {
   Rng rng(3);
   UNet<float> net({.patch = 2, .channels = {32, 64}, .attention = {false, true}, .embedding = 16, .context = 24}, rng);
-  for_each_parameter(net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.05, rng); });
-  const Tensor<float> x = Noise{1}.normal<float>({3, 16, 16, 3}), e = Noise{2}.normal<float>({3, 16}), words = Noise{4}.normal<float>({3, 5, 24});
+  for_each_parameter(
+      net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.05, rng); });
+  const Tensor<float> x = Noise{1}.normal<float>({3, 16, 16, 3}), e = Noise{2}.normal<float>({3, 16}),
+                      words = Noise{4}.normal<float>({3, 5, 24});
   const auto keep = Tensor<std::uint8_t>::from({3, 5}, {1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1});
   const Tensor<float> all = net(x, e, words, keep);
   for (Index i = 0; i < 3; ++i) {
-    const Tensor<float> one = net(slice(x, 0, i, i + 1), slice(e, 0, i, i + 1), slice(words, 0, i, i + 1), slice(keep, 0, i, i + 1));
+    const Tensor<float> one =
+        net(slice(x, 0, i, i + 1), slice(e, 0, i, i + 1), slice(words, 0, i, i + 1), slice(keep, 0, i, i + 1));
     REQUIRE(same_bytes(one, slice(all, 0, i, i + 1)));
   }
   REQUIRE_THROWS_AS(net(Tensor<float>({1, 6, 8, 3}, 0.f), e, words, keep), shape_error);

@@ -29,7 +29,8 @@ void check_generator(const M& model, const Condition& condition, Noise noise) {
   REQUIRE_FALSE(run.done());
   for (Index k = 1; k <= total; ++k) {
     REQUIRE(run.step());
-    const auto stopped = generate(model, condition, noise, [k](const auto& p) { return p.step() < k ? Advice::proceed : Advice::stop; });
+    const auto stopped =
+        generate(model, condition, noise, [k](const auto& p) { return p.step() < k ? Advice::proceed : Advice::stop; });
     REQUIRE(same_bytes(stopped, run.preview()));
     auto fork = run;
     REQUIRE(same_bytes(fork.finish(), object));

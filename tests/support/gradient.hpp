@@ -138,8 +138,9 @@ void check_gradient(const F& f, const Shape (&shapes)[N], GradientCheck o = {}) 
   check_gradient_of<N>(f, shapes, o);
 }
 
-/// The same for a module in double: its inputs and every parameter; and that no parameter's gradient is zero throughout.
-/// `nudge` moves zero-initialised parameters first, or branches that start closed would hide what is behind them.
+/// The same for a module in double: its inputs and every parameter; and that no parameter's gradient is zero
+/// throughout. `nudge` moves zero-initialised parameters first, or branches that start closed would hide what is behind
+/// them.
 template <class M, class F>
 void check_module(M& module, const F& f, double rtol = 1e-4) {
   std::uint64_t seed = 4000;

@@ -83,35 +83,51 @@ inline double times(double x, double s) { return s == 0 ? 0.0 : x * s; }
 /// Calls see(name, bound in ULP, f, oracle) for each function.
 template <class See>
 void each_function(const See& see) {
-  see("exp", 2.0, [](F x) { return k::exp(x); }, [](double x) { return plain(std::exp(x)); });
-  see("log", 2.0, [](F x) { return k::log(x); }, [](double x) { return plain(std::log(x)); });
-  see("tanh", 2.0, [](F x) { return k::tanh(x); }, [](double x) { return plain(std::tanh(x)); });
-  see("erf", 2.0, [](F x) { return k::erf(x); }, [](double x) { return plain(std::erf(x)); });
-  see("sin", 2.0, [](F x) { return k::sin(x); }, [](double x) { return plain(std::sin(x)); });
-  see("cos", 2.0, [](F x) { return k::cos(x); }, [](double x) { return plain(std::cos(x)); });
-  see("expm1", 2.0, [](F x) { return k::expm1(x); }, [](double x) { return plain(std::expm1(x)); });
-  see("log1p", 2.0, [](F x) { return k::log1p(x); }, [](double x) { return plain(std::log1p(x)); });
-  see("softplus", 2.0, [](F x) { return k::softplus(x); },
+  see(
+      "exp", 2.0, [](F x) { return k::exp(x); }, [](double x) { return plain(std::exp(x)); });
+  see(
+      "log", 2.0, [](F x) { return k::log(x); }, [](double x) { return plain(std::log(x)); });
+  see(
+      "tanh", 2.0, [](F x) { return k::tanh(x); }, [](double x) { return plain(std::tanh(x)); });
+  see(
+      "erf", 2.0, [](F x) { return k::erf(x); }, [](double x) { return plain(std::erf(x)); });
+  see(
+      "sin", 2.0, [](F x) { return k::sin(x); }, [](double x) { return plain(std::sin(x)); });
+  see(
+      "cos", 2.0, [](F x) { return k::cos(x); }, [](double x) { return plain(std::cos(x)); });
+  see(
+      "expm1", 2.0, [](F x) { return k::expm1(x); }, [](double x) { return plain(std::expm1(x)); });
+  see(
+      "log1p", 2.0, [](F x) { return k::log1p(x); }, [](double x) { return plain(std::log1p(x)); });
+  see(
+      "softplus", 2.0, [](F x) { return k::softplus(x); },
       [](double x) { return plain(std::fmax(x, 0.0) + (std::isnan(x) ? x : std::log1p(std::exp(-std::fabs(x))))); });
-  see("sigmoid", 3.0, [](F x) { return k::sigmoid(x); }, [](double x) { return plain(logistic(x)); });
-  see("silu", 3.0, [](F x) { return k::silu(x); }, [](double x) { return plain(times(x, logistic(x))); });
-  see("gelu", 5.0, [](F x) { return k::gelu(x); }, [](double x) { return plain(times(x, normal_cdf(x))); });
-  see("silu_slope", 5.0, [](F x) { return k::silu_slope(x); }, [](double x) {
-    return two_terms(logistic(x), times(times(x, logistic(x)), logistic(-x)));
-  });
-  see("gelu_slope", 5.0, [](F x) { return k::gelu_slope(x); }, [](double x) {
-    return two_terms(normal_cdf(x), times(x, normal_pdf(x)));
-  });
+  see(
+      "sigmoid", 3.0, [](F x) { return k::sigmoid(x); }, [](double x) { return plain(logistic(x)); });
+  see(
+      "silu", 3.0, [](F x) { return k::silu(x); }, [](double x) { return plain(times(x, logistic(x))); });
+  see(
+      "gelu", 5.0, [](F x) { return k::gelu(x); }, [](double x) { return plain(times(x, normal_cdf(x))); });
+  see(
+      "silu_slope", 5.0, [](F x) { return k::silu_slope(x); },
+      [](double x) { return two_terms(logistic(x), times(times(x, logistic(x)), logistic(-x))); });
+  see(
+      "gelu_slope", 5.0, [](F x) { return k::gelu_slope(x); },
+      [](double x) { return two_terms(normal_cdf(x), times(x, normal_pdf(x))); });
   // The tanh form's tail exp(-u) is no better than u: below 0 its unit grows with 1 + |u|.
-  see("gelu_tanh", 5.0, [](F x) { return k::gelu_tanh(x); }, [](double x) {
-    const double y = times(x, logistic(tanh_form(x)));
-    return Value{y, y * looser(x)};
-  });
-  see("gelu_tanh_slope", 5.0, [](F x) { return k::gelu_tanh_slope(x); }, [](double x) {
-    const double s = logistic(tanh_form(x)), rest = logistic(-tanh_form(x));
-    const Value y = two_terms(s, times(times(tanh_form_slope(x), times(x, s)), rest));
-    return Value{y.value, y.size * looser(x)};
-  });
+  see(
+      "gelu_tanh", 5.0, [](F x) { return k::gelu_tanh(x); },
+      [](double x) {
+        const double y = times(x, logistic(tanh_form(x)));
+        return Value{y, y * looser(x)};
+      });
+  see(
+      "gelu_tanh_slope", 5.0, [](F x) { return k::gelu_tanh_slope(x); },
+      [](double x) {
+        const double s = logistic(tanh_form(x)), rest = logistic(-tanh_form(x));
+        const Value y = two_terms(s, times(times(tanh_form_slope(x), times(x, s)), rest));
+        return Value{y.value, y.size * looser(x)};
+      });
 }
 
 }  // namespace ulp

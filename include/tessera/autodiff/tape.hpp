@@ -67,7 +67,8 @@ class Tape {
   template <class T>
   const V& gradient(const Parameter<T>& p) const {
     if (const V* g = find_gradient(p)) return *g;
-    throw argument_error("gradient: the loss does not depend on this parameter (or the module moved after the forward pass)");
+    throw argument_error(
+        "gradient: the loss does not depend on this parameter (or the module moved after the forward pass)");
   }
   const V& gradient(const Var<V>& x) const {
     if (x.id() < gradients_.size() && gradients_[x.id()]) return gradients_[x.id()];
@@ -86,8 +87,8 @@ class Tape {
     return g ? std::exchange(g, V()) : ones_like(x.value()) * ScalarOf<V>(0);
   }
 
-  /// Appends an op's result. A pullback returns the gradient of its input and is skipped when that needs none; the last one
-  /// receives the gradient buffer itself and may work in place: list that input last.
+  /// Appends an op's result. A pullback returns the gradient of its input and is skipped when that needs none; the last
+  /// one receives the gradient buffer itself and may work in place: list that input last.
   template <class... F>
   Var<V> record(V y, Pullback<F>... inputs) {
     bool wanted = false;
@@ -102,7 +103,8 @@ class Tape {
     push(std::move(run));
     return {std::move(y), this, id};
   }
-  /// For ops whose inputs' gradients come out of one computation: `pull(tape, g)` calls `tape.add(id, gradient)` itself.
+  /// For ops whose inputs' gradients come out of one computation: `pull(tape, g)` calls `tape.add(id, gradient)`
+  /// itself.
   template <class F>
   Var<V> record_joint(V y, bool wanted, F pull) {
     if (!wanted) return constant(std::move(y));
@@ -117,12 +119,14 @@ class Tape {
 
   /// Unwinds the tape from a scalar. Throws shape_error when y has more than one element and no seed is given.
   void backward(const Var<V>& y) {
-    if (y.size() != 1) throw shape_error("backward: a scalar wanted, shape is " + y.shape().to_string() + "; pass a seed");
+    if (y.size() != 1)
+      throw shape_error("backward: a scalar wanted, shape is " + y.shape().to_string() + "; pass a seed");
     backward(y, ones_like(y.value()));
   }
   void backward(const Var<V>& y, V seed) {
     if (seed.shape() != y.shape())
-      throw shape_error("backward: seed " + seed.shape().to_string() + " for a value of shape " + y.shape().to_string());
+      throw shape_error("backward: seed " + seed.shape().to_string() + " for a value of shape " +
+                        y.shape().to_string());
     if (!y.needs_gradient()) throw argument_error("backward: this value depends on no input or parameter of the tape");
     add(y.id(), std::move(seed));
     for (std::size_t i = entries_.size(); i-- > 0;) {
@@ -231,8 +235,7 @@ const Tensor<T>& lift(const Tensor<T>&, const Tensor<T>& v) {
   return v;
 }
 template <class V, class W>
-  requires(depth_of<W> <= depth_of<V>)
-Var<V> lift(const Var<V>& like, const W& v) {
+requires(depth_of<W> <= depth_of<V>) Var<V> lift(const Var<V>& like, const W& v) {
   return like.tape()->constant(lift(like.value(), v));
 }
 template <class V>

@@ -42,8 +42,8 @@ class Var {
   std::uint32_t id_ = no_gradient;
 };
 
-/// A trained value. Its gradient lives on the tape, found by this object's address: a module must not move between the forward
-/// pass and `tape.gradient(parameter)`. A frozen parameter takes part as a constant.
+/// A trained value. Its gradient lives on the tape, found by this object's address: a module must not move between the
+/// forward pass and `tape.gradient(parameter)`. A frozen parameter takes part as a constant.
 template <class T>
 struct Parameter {
   Tensor<T> value;

@@ -27,8 +27,8 @@ inline PathPoint point_at(Path path, double t) {
   return {t, c, s, -std::numbers::pi / 2 * s, std::numbers::pi / 2 * c};
 }
 
-/// steps + 1 times from 1 down to 0. shift > 1 spends more of them near the noise: t' = shift t / (1 + (shift - 1) t) (Esser et
-/// al., 2024, arXiv 2403.03206). Throws argument_error for steps < 1 or shift <= 0.
+/// steps + 1 times from 1 down to 0. shift > 1 spends more of them near the noise: t' = shift t / (1 + (shift - 1) t)
+/// (Esser et al., 2024, arXiv 2403.03206). Throws argument_error for steps < 1 or shift <= 0.
 inline std::vector<double> times(Index steps, double shift = 1) {
   if (steps < 1) throw argument_error("times: " + std::to_string(steps) + " steps; at least 1 is needed");
   if (!(shift > 0)) throw argument_error("times: shift " + std::to_string(shift) + " is not positive");

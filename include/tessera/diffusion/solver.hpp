@@ -14,8 +14,8 @@ enum class Solver { euler, heun, multistep };
 
 template <std::floating_point T>
 struct SolverState {
-  Tensor<T> x;      // where the run is
-  Tensor<T> clean;  // its last estimate of x_0: the preview
+  Tensor<T> x;           // where the run is
+  Tensor<T> clean;       // its last estimate of x_0: the preview
   double last_step = 0;  // size of the step before in log(alpha / sigma); 0: there was none
 };
 

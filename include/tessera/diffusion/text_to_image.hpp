@@ -20,11 +20,11 @@ namespace tessera::inline TESSERA_ISA {
 
 /// How to turn noise into a picture.
 struct PaintOptions {
-  Index steps = 30;       // 1 to 1000
-  double guidance = 3;    // classifier-free guidance scale; 1: none
+  Index steps = 30;     // 1 to 1000
+  double guidance = 3;  // classifier-free guidance scale; 1: none
   Solver solver = Solver::multistep;
-  double shift = 1.5;     // > 1: more of the steps near the noise
-  double clip = 1;        // estimates of the clean picture are cut to [-clip, clip]; 0: not at all
+  double shift = 1.5;  // > 1: more of the steps near the noise
+  double clip = 1;     // estimates of the clean picture are cut to [-clip, clip]; 0: not at all
 };
 
 /// What to paint: implicitly a string.
@@ -56,14 +56,14 @@ struct TextToImage {
     bool done() const { return at_ >= total(); }
     Index at() const { return at_; }
     Index total() const { return static_cast<Index>(times_.size()) - 1; }
-    /// The picture as it is expected to become; after the last step, the picture. [side, side, 3], or [B, ...] for a batch.
+    /// The picture as it is expected to become; after the last step, the picture. [side, side, 3], or [B, ...] for a
+    /// batch.
     Tensor<float> preview() const {
       const Tensor<float>& x = done() || !state_.clean ? state_.x : state_.clean;
       return single_ ? x.reshaped(x.shape().without(0)) : x;
     }
     Tensor<float> finish() {
-      while (step()) {
-      }
+      while (step()) {}
       return preview();
     }
 
@@ -102,7 +102,8 @@ struct TextToImage {
   /// One picture per text; noises[i] makes picture i.
   Run begin(std::span<const std::string> texts, std::span<const Noise> noises, const PaintOptions& options) const {
     if (texts.empty() || texts.size() != noises.size())
-      throw argument_error("TextToImage: " + std::to_string(texts.size()) + " texts for " + std::to_string(noises.size()) + " noises; one each");
+      throw argument_error("TextToImage: " + std::to_string(texts.size()) + " texts for " +
+                           std::to_string(noises.size()) + " noises; one each");
     if (options.steps < 1 || options.steps > 1000)
       throw argument_error("TextToImage: steps " + std::to_string(options.steps) + " is not in [1, 1000]");
     if (!(options.guidance >= 0 && options.guidance <= 100))

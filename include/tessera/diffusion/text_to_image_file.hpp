@@ -38,14 +38,16 @@ inline std::string config_text(const TextUNetConfig& c) {
   return s;
 }
 
-/// Reads what config_text wrote; every number within bounds that no small model exceeds. Throws io_error naming the field.
+/// Reads what config_text wrote; every number within bounds that no small model exceeds. Throws io_error naming the
+/// field.
 class ConfigReader {
  public:
   ConfigReader(const Safetensors& file, std::string_view text) : file_(file.source()), text_(text) {}
 
   std::vector<Index> numbers(std::string_view name, std::size_t most, Index low, Index high) {
     const std::size_t end = text_.find(';');
-    if (end == std::string_view::npos || !text_.starts_with(name) || text_.size() <= name.size() || text_[name.size()] != ' ')
+    if (end == std::string_view::npos || !text_.starts_with(name) || text_.size() <= name.size() ||
+        text_[name.size()] != ' ')
       throw_io(file_, "config", "field " + std::string(name), quoted(text_.substr(0, 40)));
     std::string_view rest = text_.substr(name.size(), end - name.size());
     text_.remove_prefix(end + 1);
@@ -61,7 +63,8 @@ class ConfigReader {
       }
       if (!good || value < low || value > high || values.size() == most)
         throw_io(file_, "config, field " + std::string(name),
-                 "at most " + std::to_string(most) + " numbers in [" + std::to_string(low) + ", " + std::to_string(high) + "]",
+                 "at most " + std::to_string(most) + " numbers in [" + std::to_string(low) + ", " +
+                     std::to_string(high) + "]",
                  quoted(rest.substr(0, 40)));
       values.push_back(value);
       rest.remove_prefix(length);
@@ -78,7 +81,8 @@ class ConfigReader {
 
 inline const std::string& metadata_at(const Safetensors& file, const char* key) {
   const auto found = file.metadata.find(key);
-  if (found == file.metadata.end()) throw_io(file.source(), "metadata", std::string("the key ") + key, "none: this is not a picture model");
+  if (found == file.metadata.end())
+    throw_io(file.source(), "metadata", std::string("the key ") + key, "none: this is not a picture model");
   return found->second;
 }
 
@@ -101,22 +105,27 @@ inline TextUNetConfig read_config(const Safetensors& file) {
   c.text.heads = r.number("heads", 1, 256);
   c.text.layers = r.number("layers", 1, 256);
   if (c.attention.size() != c.widths.size())
-    throw_io(file.source(), "config, field attention", std::to_string(c.widths.size()) + " numbers, as widths", std::to_string(c.attention.size()));
-  if (c.text.width % c.text.heads != 0) throw_io(file.source(), "config, field heads", "a divisor of the width", std::to_string(c.text.heads));
+    throw_io(file.source(), "config, field attention", std::to_string(c.widths.size()) + " numbers, as widths",
+             std::to_string(c.attention.size()));
+  if (c.text.width % c.text.heads != 0)
+    throw_io(file.source(), "config, field heads", "a divisor of the width", std::to_string(c.text.heads));
   // Tensors whose shapes pin every number down must be there before memory is taken for the whole network.
   const auto pin = [&](const std::string& name, const Shape& shape) {
     if (!file.contains(name)) throw_io(file.source(), "tensor " + name, shape.to_string(), "none");
-    if (file.shape(name) != shape) throw_io(file.source(), "tensor " + name, shape.to_string(), file.shape(name).to_string());
+    if (file.shape(name) != shape)
+      throw_io(file.source(), "tensor " + name, shape.to_string(), file.shape(name).to_string());
   };
   pin("text.embedding.weight", {c.text.vocabulary, c.text.width});
   pin("text.positions.weight", {c.text.length, c.text.width});
   pin("time2.weight", {c.embedding, c.embedding});
   pin("unet.first.weight", {3, 3, c.channels * c.patch * c.patch, c.widths.front()});
-  for (Index i = 0; i < c.text.layers; ++i) pin("text.blocks." + std::to_string(i) + ".mlp.up.weight", {4 * c.text.width, c.text.width});
+  for (Index i = 0; i < c.text.layers; ++i)
+    pin("text.blocks." + std::to_string(i) + ".mlp.up.weight", {4 * c.text.width, c.text.width});
   const Index levels = static_cast<Index>(c.widths.size());
   for (Index l = 0; l < levels; ++l) {
     const Index w = c.widths[static_cast<std::size_t>(l)];
-    for (Index i = 0; i < c.blocks; ++i) pin("unet.down." + std::to_string(l * (c.blocks + 1) + i) + ".block.conv2.weight", {3, 3, w, w});
+    for (Index i = 0; i < c.blocks; ++i)
+      pin("unet.down." + std::to_string(l * (c.blocks + 1) + i) + ".block.conv2.weight", {3, 3, w, w});
   }
   return c;
 }

@@ -11,7 +11,8 @@ namespace tessera::inline TESSERA_ISA {
 template <std::floating_point T>
 Tensor<T> guide(const Tensor<T>& conditional, const Tensor<T>& unconditional, double scale) {
   if (conditional.shape() != unconditional.shape())
-    throw shape_error("guide: predictions differ in shape: " + conditional.shape().to_string() + " and " + unconditional.shape().to_string());
+    throw shape_error("guide: predictions differ in shape: " + conditional.shape().to_string() + " and " +
+                      unconditional.shape().to_string());
   using P = kernel::Pack<T>;
   const T s = static_cast<T>(scale);
   return detail::zip("guide", conditional, unconditional, [s](P c, P u) { return fma(P(s), c - u, u); });

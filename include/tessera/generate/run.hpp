@@ -55,10 +55,10 @@ struct Unwatched {
   }
 };
 
-/// The same for every family: begin, step to the end, hand over the object. `watch(progress)` sees each step and may stop the
-/// run; stopping at step k returns the preview of step k.
+/// The same for every family: begin, step to the end, hand over the object. `watch(progress)` sees each step and may
+/// stop the run; stopping at step k returns the preview of step k.
 template <class M, class Condition, class Watch = Unwatched>
-  requires Generator<M, Condition>
+requires Generator<M, Condition>
 auto generate(const M& model, const Condition& condition, Noise noise, Watch&& watch = {}) {
   auto run = model.begin(condition, noise);
   using R = decltype(run);

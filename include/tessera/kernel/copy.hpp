@@ -11,8 +11,8 @@ namespace tessera::inline TESSERA_ISA::kernel {
 
 /// to[...] = from[...] over at most 8 axes; with `add`, to[...] += from[...]. The sides must not overlap.
 template <class T>
-void copy_strided(int rank, const Index* extents, const T* from, const Index* from_strides, T* to, const Index* to_strides,
-                  bool add = false) {
+void copy_strided(int rank, const Index* extents, const T* from, const Index* from_strides, T* to,
+                  const Index* to_strides, bool add = false) {
   Index extent[8], in[8], out[8];
   int n = 0;
   for (int i = 0; i < rank; ++i) {

@@ -5,11 +5,11 @@
 // y may be an operand of its own shape; an operand that is broadcast must not overlap y.
 #pragma once
 
-#include <utility>
 #include <tessera/core/index.hpp>
 #include <tessera/kernel/isa.hpp>
 #include <tessera/kernel/pack.hpp>
 #include <tessera/kernel/parallel.hpp>
+#include <utility>
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
@@ -24,7 +24,8 @@ template <class T, class Fn, int N, std::size_t... K>
   return f(Pack<T>::load(x[K] + i)...);
 }
 
-/// y[i] = f(x[0][i], ...) in one thread. flatten: f must be inlined, or every pack pays a call and reloads its constants.
+/// y[i] = f(x[0][i], ...) in one thread. flatten: f must be inlined, or every pack pays a call and reloads its
+/// constants.
 template <class T, class Fn, int N>
 [[gnu::flatten]] void apply(Index n, const Fn& f, T* y, const T* const (&operands)[N]) {
   constexpr Index width = Pack<T>::width;
@@ -64,8 +65,8 @@ struct StridedView {
   StridedView at(Index r, Index c) const { return {data + r * row + c * col, row, col}; }
 };
 
-/// Makes a part of a view consecutive: in place where it already is, else copied into a buffer that stays in L1, and is kept
-/// while the next part is the same.
+/// Makes a part of a view consecutive: in place where it already is, else copied into a buffer that stays in L1, and is
+/// kept while the next part is the same.
 template <class T>
 struct Window {
   static constexpr Index room = 512;
@@ -82,7 +83,8 @@ struct Window {
     for (Index i = 0; i < count; ++i, from += x.row) {
       T* to = buffer + i * n;
       if (x.col == 0) {
-        for (Index j = 0; j < n; j += width) Pack<T>(*from).store(to + j);  // runs over into the next row or the spare room
+        for (Index j = 0; j < n; j += width)
+          Pack<T>(*from).store(to + j);  // runs over into the next row or the spare room
       } else {
         for (Index j = 0; j < n; ++j) to[j] = from[j * x.col];
       }
@@ -197,10 +199,11 @@ void zip3(Index n, const T* a, const T* b, const T* c, T* y, Fn f) {
   });
 }
 
-/// y = f(a, b), row-major over `extents`, up to max_axes of them; strides in elements, 0 along an axis where an operand repeats.
+/// y = f(a, b), row-major over `extents`, up to max_axes of them; strides in elements, 0 along an axis where an operand
+/// repeats.
 template <class T, class Fn>
-void zip_broadcast(int rank, const Index* extents, const Index* a_strides, const Index* b_strides, const T* a, const T* b, T* y,
-                   Fn f) {
+void zip_broadcast(int rank, const Index* extents, const Index* a_strides, const Index* b_strides, const T* a,
+                   const T* b, T* y, Fn f) {
   const Index* const strides[] = {a_strides, b_strides};
   const T* const in[] = {a, b};
   detail::apply_axes<T>(detail::Axes<2>(rank, extents, strides), f, y, in);
@@ -208,8 +211,8 @@ void zip_broadcast(int rank, const Index* extents, const Index* a_strides, const
 
 /// y = f(a, b, c) likewise.
 template <class T, class Fn>
-void zip3_broadcast(int rank, const Index* extents, const Index* a_strides, const Index* b_strides, const Index* c_strides,
-                    const T* a, const T* b, const T* c, T* y, Fn f) {
+void zip3_broadcast(int rank, const Index* extents, const Index* a_strides, const Index* b_strides,
+                    const Index* c_strides, const T* a, const T* b, const T* c, T* y, Fn f) {
   const Index* const strides[] = {a_strides, b_strides, c_strides};
   const T* const in[] = {a, b, c};
   detail::apply_axes<T>(detail::Axes<3>(rank, extents, strides), f, y, in);

@@ -27,14 +27,14 @@ namespace detail {
 // not 14), which tells when the core's other thread is busy: 190 against 175 GFLOP/s of 208, 155 against 137 at worst.
 inline constexpr int gemm_rows = native_width == 16 ? 8 : 6, gemm_regs = native_width == 16 ? 3 : 2;
 template <class T>
-inline constexpr int gemm_cols = gemm_regs * lanes_of<T>;
+inline constexpr int gemm_cols = gemm_regs* lanes_of<T>;
 using gemm_heights = std::integer_sequence<int, 4, gemm_rows>;  // one to three rows take as long as four
 
 /// A by columns, streaming in from L2.
 template <class T>
 struct Stream : Columns<T> {
   [[gnu::always_inline]] void expect(Index k) const {
-    if constexpr (lanes_of<T> > 1) __builtin_prefetch(this->data + k * this->step + 128);
+    if constexpr (lanes_of < T >> 1) __builtin_prefetch(this->data + k * this->step + 128);
   }
 };
 

@@ -43,7 +43,8 @@ void for_blocks(bool threads, Index count, Index grain, const Body& body) {
     body(Index{0}, count);
 }
 
-/// The epilogue over a block of C that has just been written. Not inlined: it is one piece of code for every path to it.
+/// The epilogue over a block of C that has just been written. Not inlined: it is one piece of code for every path to
+/// it.
 template <class T, class Epilogue>
 [[gnu::noinline]] void finish(const Epilogue& epilogue, T* c, Index ldc, Index row, Index col, Index rows, Index cols) {
   for (Index i = 0; i < rows; ++i) {

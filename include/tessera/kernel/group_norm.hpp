@@ -76,8 +76,8 @@ void map_columns(Index rows, Index cols, const Fn& f, T* y, const T* const (&ope
 
 /// One item [space, channels]: y, and mean, variance, rstd [groups] (each may be null).
 template <class Activation, class T>
-void group_norm_item(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias, double eps, T* y,
-                     T* mean, T* variance, T* rstd) {
+void group_norm_item(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias, double eps,
+                     T* y, T* mean, T* variance, T* rstd) {
   const Index each = channels / groups;
   const double n = static_cast<double>(space * each);
   Partials<T> scratch(4 * channels);
@@ -94,13 +94,17 @@ void group_norm_item(Index space, Index channels, Index groups, const T* x, cons
   fold_columns<Add>(space, channels, away, sums);
   for (Index g = 0; g < groups; ++g) {
     const double exact = static_cast<double>(centre[g * each]) + group_sum(g) / n;
-    const T m = static_cast<T>(exact), left = static_cast<T>(exact - static_cast<double>(m));  // left: beyond T's digits
+    const T m = static_cast<T>(exact),
+            left = static_cast<T>(exact - static_cast<double>(m));  // left: beyond T's digits
     for (Index c = g * each; c < (g + 1) * each; ++c) centre[c] = m, shift[c] = left;
   }
-  fold_columns<Add>(space, channels, [=](Index r, Index c, Index count) {
-    const Pack<T> d = away(r, c, count);
-    return d * d;
-  }, sums);
+  fold_columns<Add>(
+      space, channels,
+      [=](Index r, Index c, Index count) {
+        const Pack<T> d = away(r, c, count);
+        return d * d;
+      },
+      sums);
   for (Index g = 0; g < groups; ++g) {
     const double left = static_cast<double>(shift[g * each]), v = group_sum(g) / n - left * left;
     const double spread = v < 0 ? 0.0 : v, s = 1.0 / std::sqrt(spread + eps);
@@ -113,8 +117,9 @@ void group_norm_item(Index space, Index channels, Index groups, const T* x, cons
     }
   }
   const T* const in[] = {x, centre, scale, shift};
-  map_columns<1>(space, channels, [](Pack<T> v, Pack<T> m, Pack<T> s, Pack<T> b) { return Activation::value(fma(v - m, s, b)); },
-                 y, in);
+  map_columns<1>(
+      space, channels, [](Pack<T> v, Pack<T> m, Pack<T> s, Pack<T> b) { return Activation::value(fma(v - m, s, b)); },
+      y, in);
 }
 
 /// One item's dx, and its share of dgain and dbias [channels].
@@ -122,8 +127,8 @@ void group_norm_item(Index space, Index channels, Index groups, const T* x, cons
 /// With h = (x - mean) rstd, d = dy activation'(h gain + bias) and averages over the group:
 ///   dgain = sum d h,  dbias = sum d,  dx = rstd (d gain - avg(d gain) - h avg(d gain h))
 template <class Activation, class T>
-void group_norm_item_adjoint(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias, const T* mean,
-                             const T* rstd, const T* dy, T* dx, T* dgain, T* dbias) {
+void group_norm_item_adjoint(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias,
+                             const T* mean, const T* rstd, const T* dy, T* dx, T* dgain, T* dbias) {
   const Index each = channels / groups;
   const double n = static_cast<double>(space * each);
   Partials<T> scratch(6 * channels);
@@ -137,17 +142,22 @@ void group_norm_item_adjoint(Index space, Index channels, Index groups, const T*
   const T* d = dy;
   if constexpr (!Activation::identity) {
     const T* const in[] = {x, dy, centre, scale, shift};
-    map_columns<2>(space, channels, [](Pack<T> v, Pack<T> g, Pack<T> m, Pack<T> s, Pack<T> b) {
-      return g * Activation::slope(fma(v - m, s, b));
-    }, dx, in);
+    map_columns<2>(
+        space, channels,
+        [](Pack<T> v, Pack<T> g, Pack<T> m, Pack<T> s, Pack<T> b) { return g * Activation::slope(fma(v - m, s, b)); },
+        dx, in);
     d = dx;
   }
-  fold_columns<Add>(space, channels, [=](Index r, Index c, Index count) { return load_up_to(d + r * channels + c, count); }, dbias);
-  fold_columns<Add>(space, channels, [=](Index r, Index c, Index count) {
-    const Index at = r * channels + c;
-    const Pack<T> h = (load_up_to(x + at, count) - load_up_to(centre + c, count)) * load_up_to(inverse + c, count);
-    return load_up_to(d + at, count) * h;
-  }, dgain);
+  fold_columns<Add>(
+      space, channels, [=](Index r, Index c, Index count) { return load_up_to(d + r * channels + c, count); }, dbias);
+  fold_columns<Add>(
+      space, channels,
+      [=](Index r, Index c, Index count) {
+        const Index at = r * channels + c;
+        const Pack<T> h = (load_up_to(x + at, count) - load_up_to(centre + c, count)) * load_up_to(inverse + c, count);
+        return load_up_to(d + at, count) * h;
+      },
+      dgain);
   for (Index g = 0; g < groups; ++g) {
     double flat = 0, tilted = 0;
     for (Index c = g * each; c < (g + 1) * each; ++c) {
@@ -158,29 +168,30 @@ void group_norm_item_adjoint(Index space, Index channels, Index groups, const T*
     for (Index c = g * each; c < (g + 1) * each; ++c) level[c] = a, along[c] = t;
   }
   const T* const in[] = {x, d, centre, scale, along, level};
-  map_columns<2>(space, channels, [](Pack<T> v, Pack<T> g, Pack<T> m, Pack<T> s, Pack<T> t, Pack<T> a) {
-    return fnma(v - m, t, fma(g, s, -a));
-  }, dx, in);
+  map_columns<2>(
+      space, channels,
+      [](Pack<T> v, Pack<T> g, Pack<T> m, Pack<T> s, Pack<T> t, Pack<T> a) { return fnma(v - m, t, fma(g, s, -a)); },
+      dx, in);
 }
 
 }  // namespace detail
 
 /// mean and rstd [batch, groups] are what the adjoint needs; either may be null. groups divides channels. y may be x.
 template <class Activation = NoActivation, class T>
-void group_norm(Index batch, Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias, double eps, T* y,
-                T* mean, T* rstd) {
+void group_norm(Index batch, Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias,
+                double eps, T* y, T* mean, T* rstd) {
   if (space * channels == 0) return;
   detail::for_items(batch, space * channels, [=](Index b) {
     const Index at = b * space * channels, stat = b * groups;
-    detail::group_norm_item<Activation, T>(space, channels, groups, x + at, gain, bias, eps, y + at, mean ? mean + stat : nullptr,
-                                           nullptr, rstd ? rstd + stat : nullptr);
+    detail::group_norm_item<Activation, T>(space, channels, groups, x + at, gain, bias, eps, y + at,
+                                           mean ? mean + stat : nullptr, nullptr, rstd ? rstd + stat : nullptr);
   });
 }
 
 /// dx may be dy. dgain and dbias [channels] may be null.
 template <class Activation = NoActivation, class T>
-void group_norm_adjoint(Index batch, Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias,
-                        const T* mean, const T* rstd, const T* dy, T* dx, T* dgain, T* dbias) {
+void group_norm_adjoint(Index batch, Index space, Index channels, Index groups, const T* x, const T* gain,
+                        const T* bias, const T* mean, const T* rstd, const T* dy, T* dx, T* dgain, T* dbias) {
   detail::Partials<T> shares(2 * batch * channels);  // added up in the order of the batch
   T* const gains = shares.data;
   T* const biases = gains + batch * channels;
@@ -189,8 +200,8 @@ void group_norm_adjoint(Index batch, Index space, Index channels, Index groups, 
   } else {
     detail::for_items(batch, space * channels, [=](Index b) {
       const Index at = b * space * channels, stat = b * groups, share = b * channels;
-      detail::group_norm_item_adjoint<Activation, T>(space, channels, groups, x + at, gain, bias, mean + stat, rstd + stat, dy + at,
-                                                     dx + at, gains + share, biases + share);
+      detail::group_norm_item_adjoint<Activation, T>(space, channels, groups, x + at, gain, bias, mean + stat,
+                                                     rstd + stat, dy + at, dx + at, gains + share, biases + share);
     });
   }
   if (dgain) sum_rows(batch, channels, static_cast<const T*>(gains), dgain);
@@ -199,24 +210,26 @@ void group_norm_adjoint(Index batch, Index space, Index channels, Index groups, 
 
 /// Batch statistics: mean and variance [cols] (divided by rows) are returned; either may be null. y may be x.
 template <class T>
-void batch_norm(Index rows, Index cols, const T* x, const T* gain, const T* bias, double eps, T* y, T* mean, T* variance) {
+void batch_norm(Index rows, Index cols, const T* x, const T* gain, const T* bias, double eps, T* y, T* mean,
+                T* variance) {
   if (rows * cols == 0) return;
   detail::group_norm_item<NoActivation, T>(rows, cols, cols, x, gain, bias, eps, y, mean, variance, nullptr);
 }
 
 /// dx may be dy; dgain and dbias may be null.
 template <class T>
-void batch_norm_adjoint(Index rows, Index cols, const T* x, const T* gain, const T* mean, const T* variance, double eps, const T* dy,
-                        T* dx, T* dgain, T* dbias) {
+void batch_norm_adjoint(Index rows, Index cols, const T* x, const T* gain, const T* mean, const T* variance, double eps,
+                        const T* dy, T* dx, T* dgain, T* dbias) {
   detail::Partials<T> rstd(cols);
-  for (Index c = 0; c < cols; ++c) rstd.data[c] = static_cast<T>(1.0 / std::sqrt(static_cast<double>(variance[c]) + eps));
+  for (Index c = 0; c < cols; ++c)
+    rstd.data[c] = static_cast<T>(1.0 / std::sqrt(static_cast<double>(variance[c]) + eps));
   group_norm_adjoint<NoActivation, T>(1, rows, cols, cols, x, gain, nullptr, mean, rstd.data, dy, dx, dgain, dbias);
 }
 
 /// Given statistics (running averages). y may be x.
 template <class T>
-void batch_norm_evaluate(Index rows, Index cols, const T* x, const T* gain, const T* bias, const T* mean, const T* variance,
-                         double eps, T* y) {
+void batch_norm_evaluate(Index rows, Index cols, const T* x, const T* gain, const T* bias, const T* mean,
+                         const T* variance, double eps, T* y) {
   detail::Partials<T> scratch(2 * cols);
   T *scale = scratch.data, *shift = scale + cols;
   for (Index c = 0; c < cols; ++c) {
@@ -225,7 +238,8 @@ void batch_norm_evaluate(Index rows, Index cols, const T* x, const T* gain, cons
     shift[c] = bias ? bias[c] : T(0);
   }
   const T* const in[] = {x, mean, scale, shift};
-  detail::map_columns<1>(rows, cols, [](Pack<T> v, Pack<T> m, Pack<T> s, Pack<T> b) { return fma(v - m, s, b); }, y, in);
+  detail::map_columns<1>(
+      rows, cols, [](Pack<T> v, Pack<T> m, Pack<T> s, Pack<T> b) { return fma(v - m, s, b); }, y, in);
 }
 
 }  // namespace tessera::inline TESSERA_ISA::kernel

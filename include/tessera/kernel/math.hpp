@@ -54,7 +54,8 @@ struct Exp {
 }
 [[gnu::always_inline]] inline Exp split_exp(F x, F low) {  // of x + low
   const F n = nearest(x * F(log2_e));
-  return {expm1_small(fnma(n, F(ln2_hi), x) + fnma(n, F(ln2_lo), low)), to_int(n)};  // first term exact: one rounding counts
+  return {expm1_small(fnma(n, F(ln2_hi), x) + fnma(n, F(ln2_lo), low)),
+          to_int(n)};  // first term exact: one rounding counts
 }
 /// a 2^n in two factors: overflow becomes infinity, a denormal result is rounded once.
 [[gnu::always_inline]] inline F scale_twice(F a, I n) {
@@ -87,7 +88,8 @@ template <class T>
   }
 }
 
-/// exp for -87.3 <= x <= 88, one scaling: for softmax and other known ranges. 0 below -87.3 (-inf too), no overflow check, NaN kept.
+/// exp for -87.3 <= x <= 88, one scaling: for softmax and other known ranges. 0 below -87.3 (-inf too), no overflow
+/// check, NaN kept.
 template <class T>
 [[gnu::always_inline]] inline Pack<T> exp_fast(Pack<T> x) {
   if constexpr (detail::is_double<T>) {
@@ -117,8 +119,8 @@ namespace detail {
 
 /// ln(1 + f) - f + f^2 / 2 for 1 + f in [sqrt(1/2), sqrt(2)).
 [[gnu::always_inline]] inline F log_tail(F f) {
-  return polynomial(f, 0.3333331718f, -0.250007575f, 0.2000226221f, -0.1662614676f, 0.141821964f, -0.1311553999f, 0.1287166977f,
-                    -0.07881437514f) *
+  return polynomial(f, 0.3333331718f, -0.250007575f, 0.2000226221f, -0.1662614676f, 0.141821964f, -0.1311553999f,
+                    0.1287166977f, -0.07881437514f) *
          f * (f * f);
 }
 /// e ln(2) + ln(1 + f) + low.
@@ -210,8 +212,8 @@ template <class T>
 
 namespace detail {
 
-/// x / (1 + exp(-u)) for the gates x sigmoid(u): relative accuracy into the denormals with one exp and one scaling. Where
-/// exp(-u) grows large, numerator and denominator keep back 2^-60. -u <= 110.
+/// x / (1 + exp(-u)) for the gates x sigmoid(u): relative accuracy into the denormals with one exp and one scaling.
+/// Where exp(-u) grows large, numerator and denominator keep back 2^-60. -u <= 110.
 [[gnu::always_inline]] inline F gate(F x, F u) {
   const Mask<float> far = u < F(-60.0f);
   const I back{far.v & I::splat(60).v};
@@ -255,7 +257,8 @@ template <class T>
   }
 }
 
-/// silu'(x). It has a zero at -1.2785: like the other slopes within 5 ULP of its two terms' magnitudes added, |s| + |x s (1 - s)|.
+/// silu'(x). It has a zero at -1.2785: like the other slopes within 5 ULP of its two terms' magnitudes added, |s| + |x
+/// s (1 - s)|.
 template <class T>
 [[gnu::always_inline]] inline Pack<T> silu_slope(Pack<T> x) {
   constexpr T limit = T(detail::is_double<T> ? 800 : 110);
@@ -271,10 +274,12 @@ template <class T>
     return detail::by_lane(x, [](T v) { return std::erf(v); });
   } else {
     const F a = min(F(4.0f), abs(x)), z = x * x;
-    const F small = fma(x, polynomial(z, 0.1283791667f, -0.3761263418f, 0.1128370155f, -0.02685969823f, 0.005201705862f,
-                                      -0.0008149688151f, 8.397290257e-5f), x);
-    const F q = polynomial(a, -0.0001408924253f, 1.129346493f, 0.6336990445f, 0.1078801905f, -0.02485321439f, 0.004067248177f,
-                           -0.0004125151059f, 1.91553669e-5f);
+    const F small = fma(x,
+                        polynomial(z, 0.1283791667f, -0.3761263418f, 0.1128370155f, -0.02685969823f, 0.005201705862f,
+                                   -0.0008149688151f, 8.397290257e-5f),
+                        x);
+    const F q = polynomial(a, -0.0001408924253f, 1.129346493f, 0.6336990445f, 0.1078801905f, -0.02485321439f,
+                           0.004067248177f, -0.0004125151059f, 1.91553669e-5f);
     const auto [m, n] = detail::split_exp(-q);
     const F s = detail::power_of_2(n);
     return select(a < F(0.9f), small, F(1.0f) - fma(s, m, s)) | sign_of(x);
@@ -283,8 +288,8 @@ template <class T>
 
 namespace detail {
 
-/// The normal distribution's tail for 1 <= a <= 14.5: a Phi(-a) = (1 + m) 2^n ratio u, where (1 + m) 2^n = exp(-a^2 / 2),
-/// u = a / (a + 2) and ratio is nearly flat. An error of u shrinks in ratio u.
+/// The normal distribution's tail for 1 <= a <= 14.5: a Phi(-a) = (1 + m) 2^n ratio u, where (1 + m) 2^n = exp(-a^2 /
+/// 2), u = a / (a + 2) and ratio is nearly flat. An error of u shrinks in ratio u.
 struct NormalTail {
   F m;
   I n;
@@ -292,8 +297,8 @@ struct NormalTail {
 };
 [[gnu::always_inline]] inline NormalTail normal_tail(F a) {
   const F u = a / (a + F(2.0f)), t = u + u - F(1.0f);  // t = (a - 2) / (a + 2)
-  const F ratio = polynomial(t, 0.6724080132f, -0.33140453f, 0.02879618713f, 0.03672387372f, -0.0004474546564f, -0.006823233759f,
-                             -0.00201425748f, 0.001323512353f, 0.0003975803024f);
+  const F ratio = polynomial(t, 0.6724080132f, -0.33140453f, 0.02879618713f, 0.03672387372f, -0.0004474546564f,
+                             -0.006823233759f, -0.00201425748f, 0.001323512353f, 0.0003975803024f);
   const F square = a * a, low = F(-0.5f) * square_error(a, square);
   const auto [m, n] = split_exp(max(F(-110.0f), F(-0.5f) * square), low);
   return {m, n, ratio, u};
@@ -311,7 +316,8 @@ template <class T>
     const auto [m, n, ratio, u] = detail::normal_tail(a);
     const F scale = ratio * u, tail = detail::scale_twice(fma(m, scale, scale), n);
     const F z = x * x;
-    const F p = polynomial(z, 0.3989422769f, -0.06649030008f, 0.009972998004f, -0.00118559785f, 0.000112760422f, -7.391275102e-6f);
+    const F p = polynomial(z, 0.3989422769f, -0.06649030008f, 0.009972998004f, -0.00118559785f, 0.000112760422f,
+                           -7.391275102e-6f);
     const F y = select(a < F(1.0f), x * fma(x, p, F(0.5f)), select(x < F(0.0f), -tail, x - tail));
     return select(is_nan(x), x, y);
   }
@@ -332,7 +338,8 @@ template <class T>
     const F q = fnma(F(0.5f), u, F(0.5f));  // 1 / (a + 2)
     const F tail = detail::scale_twice((F(1.0f) + m) * fnma(a, F(static_cast<float>(phi_0)), ratio * q), n);
     const F z = x * x;
-    const F p = polynomial(z, 0.7978845321f, -0.2659607392f, 0.05983525208f, -0.009478191564f, 0.001120698611f, -8.607960578e-5f);
+    const F p = polynomial(z, 0.7978845321f, -0.2659607392f, 0.05983525208f, -0.009478191564f, 0.001120698611f,
+                           -8.607960578e-5f);
     const F y = select(a < F(1.0f), fma(x, p, F(0.5f)), select(x < F(0.0f), tail, F(1.0f) - tail));
     return select(is_nan(x), x, y);
   }

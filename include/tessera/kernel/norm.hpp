@@ -19,7 +19,8 @@ namespace detail {
 template <class T>
 double row_mean(Index n, const T* x) {
   const T first = n > 0 ? *x : T(0);
-  const double rest = fold<Add, T>(n, [x, first](Index i, Index count) { return load_up_to(x + i, count) - Pack<T>(first); });
+  const double rest =
+      fold<Add, T>(n, [x, first](Index i, Index count) { return load_up_to(x + i, count) - Pack<T>(first); });
   return static_cast<double>(first) + rest / static_cast<double>(n);
 }
 
@@ -42,14 +43,17 @@ void norm_rows(Index rows, Index cols, const T* x, const T* gain, const T* bias,
         return centred ? ((v - Pack<T>(m)) - Pack<T>(low)) * Pack<T>(s) : v * Pack<T>(s);
       };
       T* out = y + r * cols;
-      const T* const in_gain[] = {row, gain}, *const in_bias[] = {row, bias}, *const in_both[] = {row, gain, bias};
+      const T *const in_gain[] = {row, gain}, *const in_bias[] = {row, bias}, *const in_both[] = {row, gain, bias};
       const T* const in[] = {row};
       if (gain && bias)
-        apply<T>(cols, [&](Pack<T> v, Pack<T> g, Pack<T> b) { return fma(normal(v), g, b); }, out, in_both);
+        apply<T>(
+            cols, [&](Pack<T> v, Pack<T> g, Pack<T> b) { return fma(normal(v), g, b); }, out, in_both);
       else if (gain)
-        apply<T>(cols, [&](Pack<T> v, Pack<T> g) { return normal(v) * g; }, out, in_gain);
+        apply<T>(
+            cols, [&](Pack<T> v, Pack<T> g) { return normal(v) * g; }, out, in_gain);
       else if (bias)
-        apply<T>(cols, [&](Pack<T> v, Pack<T> b) { return normal(v) + b; }, out, in_bias);
+        apply<T>(
+            cols, [&](Pack<T> v, Pack<T> b) { return normal(v) + b; }, out, in_bias);
       else
         apply<T>(cols, normal, out, in);
       if (mean) mean[r] = m;
@@ -61,14 +65,17 @@ void norm_rows(Index rows, Index cols, const T* x, const T* gain, const T* bias,
 /// With h = (x - mean) rstd and d = dy gain:  dx = rstd (d - avg(d) - h avg(d h)), without avg(d) for RMS norm;
 /// dgain = sum over rows of dy h, dbias = sum over rows of dy. dx may be dy; dgain and dbias may be null.
 template <bool centred, class T>
-void norm_rows_adjoint(Index rows, Index cols, const T* x, const T* gain, const T* mean, const T* rstd, const T* dy, T* dx,
-                       T* dgain, T* dbias) {
+void norm_rows_adjoint(Index rows, Index cols, const T* x, const T* gain, const T* mean, const T* rstd, const T* dy,
+                       T* dx, T* dgain, T* dbias) {
   if (dbias) sum_rows(rows, cols, dy, dbias);
   if (dgain) {
-    fold_columns<Add>(rows, cols, [=](Index r, Index c, Index count) {
-      const Pack<T> v = load_up_to(x + r * cols + c, count), m(centred ? mean[r] : T(0));
-      return load_up_to(dy + r * cols + c, count) * ((v - m) * Pack<T>(rstd[r]));
-    }, dgain);
+    fold_columns<Add>(
+        rows, cols,
+        [=](Index r, Index c, Index count) {
+          const Pack<T> v = load_up_to(x + r * cols + c, count), m(centred ? mean[r] : T(0));
+          return load_up_to(dy + r * cols + c, count) * ((v - m) * Pack<T>(rstd[r]));
+        },
+        dgain);
   }
   parallel_for(rows, rows_together(cols), [=](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
@@ -81,16 +88,20 @@ void norm_rows_adjoint(Index rows, Index cols, const T* x, const T* gain, const 
       };
       const double n = static_cast<double>(cols);
       const T average = centred ? static_cast<T>(fold<Add, T>(cols, scaled) / n) : T(0);
-      const T along = static_cast<T>(fold<Add, T>(cols, [=](Index i, Index count) {
-        return scaled(i, count) * ((load_up_to(row + i, count) - Pack<T>(m)) * Pack<T>(s));
-      }) / n);
+      const T along = static_cast<T>(fold<Add, T>(cols,
+                                                  [=](Index i, Index count) {
+                                                    return scaled(i, count) *
+                                                           ((load_up_to(row + i, count) - Pack<T>(m)) * Pack<T>(s));
+                                                  }) /
+                                     n);
       const auto rule = [=](Pack<T> v, Pack<T> g) {
         const Pack<T> h = (v - Pack<T>(m)) * Pack<T>(s);
         return Pack<T>(s) * fnma(h, Pack<T>(along), g - Pack<T>(average));
       };
-      const T* const in[] = {row, d}, *const in_gain[] = {row, d, gain};
+      const T *const in[] = {row, d}, *const in_gain[] = {row, d, gain};
       if (gain)
-        apply<T>(cols, [&](Pack<T> v, Pack<T> u, Pack<T> g) { return rule(v, u * g); }, dx + r * cols, in_gain);
+        apply<T>(
+            cols, [&](Pack<T> v, Pack<T> u, Pack<T> g) { return rule(v, u * g); }, dx + r * cols, in_gain);
       else
         apply<T>(cols, rule, dx + r * cols, in);
     }
@@ -106,8 +117,8 @@ void layer_norm(Index rows, Index cols, const T* x, const T* gain, const T* bias
   detail::norm_rows<true>(rows, cols, x, gain, bias, eps, y, mean, rstd);
 }
 template <class T>
-void layer_norm_adjoint(Index rows, Index cols, const T* x, const T* gain, const T* mean, const T* rstd, const T* dy, T* dx,
-                        T* dgain, T* dbias) {
+void layer_norm_adjoint(Index rows, Index cols, const T* x, const T* gain, const T* mean, const T* rstd, const T* dy,
+                        T* dx, T* dgain, T* dbias) {
   detail::norm_rows_adjoint<true>(rows, cols, x, gain, mean, rstd, dy, dx, dgain, dbias);
 }
 

@@ -8,9 +8,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 #include <tessera/core/index.hpp>
 #include <tessera/kernel/isa.hpp>
+#include <type_traits>
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
@@ -325,7 +325,8 @@ template <class T>
 #elif defined(__AVX2__)
     r.v = __builtin_ia32_roundps256(a.v, 8);
 #else
-    const Pack<T> magic = Pack<T>(12582912.0f) | sign_of(a);  // 1.5 * 2^23 pushes the fraction out; large numbers are whole
+    const Pack<T> magic =
+        Pack<T>(12582912.0f) | sign_of(a);  // 1.5 * 2^23 pushes the fraction out; large numbers are whole
     r = select(abs(a) < Pack<T>(4194304.0f), ((a + magic) - magic) | sign_of(a), a);
 #endif
     return r;
@@ -385,7 +386,8 @@ template <class T>
       return Pack<T>::make(__builtin_ia32_loadups512_mask(p, Pack<T>(T(0)).v, m));
     }
 #elif defined(__AVX2__)
-    return Pack<T>::make(__builtin_ia32_maskloadps256(reinterpret_cast<const typename Pack<T>::Vector*>(p), first_lanes<T>(n).v));
+    return Pack<T>::make(
+        __builtin_ia32_maskloadps256(reinterpret_cast<const typename Pack<T>::Vector*>(p), first_lanes<T>(n).v));
 #endif
     T part[lanes_of<T>] = {};
     for (Index i = 0; i < n && i < lanes_of<T>; ++i) part[i] = p[i];

@@ -49,7 +49,8 @@ template <class Op, class T>
   return lane[0];
 }
 
-/// Joins n terms in one thread. terms(i, count) is the pack of terms i, i + 1, ...; lanes from count on are not looked at.
+/// Joins n terms in one thread. terms(i, count) is the pack of terms i, i + 1, ...; lanes from count on are not looked
+/// at.
 template <class Op, class T, class Terms>
 [[gnu::flatten]] typename Op::template Total<T> fold(Index n, const Terms& terms) {
   constexpr Index width = Pack<T>::width, block = 1024;
@@ -72,14 +73,16 @@ template <class Op, class T, class Terms>
   return total;
 }
 
-/// The same for a large n on all threads: at most 64 pieces, cut by n alone. terms_from(begin) gives the terms of a piece.
+/// The same for a large n on all threads: at most 64 pieces, cut by n alone. terms_from(begin) gives the terms of a
+/// piece.
 template <class Op, class T, class TermsFrom>
 T fold_pieces(Index n, const TermsFrom& terms_from) {
   constexpr Index most = 64, least = 32768;
   if (n < 2 * least) return static_cast<T>(fold<Op, T>(n, terms_from(Index{0})));
   const Index even = (n + most - 1) / most, piece = even > least ? even : least;
   typename Op::template Total<T> part[most], total = Op::template none<T>;
-  parallel_for(n, piece, [&](Index begin, Index end) { part[begin / piece] = fold<Op, T>(end - begin, terms_from(begin)); });
+  parallel_for(n, piece,
+               [&](Index begin, Index end) { part[begin / piece] = fold<Op, T>(end - begin, terms_from(begin)); });
   for (Index k = 0; k * piece < n; ++k) total = Op::join(total, part[k]);
   return static_cast<T>(total);
 }
@@ -92,10 +95,11 @@ template <class T>
 /// Rows a task for `cols` columns: some ten microseconds.
 inline Index rows_together(Index cols) { return cols < 16384 ? 16384 / (cols + 1) + 1 : 1; }
 
-/// y[c] = join over rows [begin, end) of terms(r, c, count), the pack of terms (r, c), (r, c + 1), ...; columns [first, last).
-/// Four sums in flight: four packs of a row, or four rows of the packs that are left.
+/// y[c] = join over rows [begin, end) of terms(r, c, count), the pack of terms (r, c), (r, c + 1), ...; columns [first,
+/// last). Four sums in flight: four packs of a row, or four rows of the packs that are left.
 template <class Op, class T, class Terms>
-[[gnu::flatten, gnu::noinline]] void fold_strip(Index begin, Index end, Index first, Index last, const Terms& terms, T* y) {
+[[gnu::flatten, gnu::noinline]] void fold_strip(Index begin, Index end, Index first, Index last, const Terms& terms,
+                                                T* y) {
   constexpr Index width = Pack<T>::width, block = 256;
   const Pack<T> none(Op::template none<T>);
   Index col = first;
@@ -147,7 +151,8 @@ void fold_columns(Index rows, Index cols, const Terms& terms, T* y) {
   const Index wanted = rows * cols / work, pieces = wanted < most_pieces ? wanted : most_pieces;
   if (cols > most_cols || pieces < 2) {
     const Index together = rows * strip < work ? work / (rows * strip + 1) + 1 : 1;  // strips a task
-    parallel_for(cols, together * strip, [&](Index first, Index last) { fold_strip<Op>(Index{0}, rows, first, last, terms, y); });
+    parallel_for(cols, together * strip,
+                 [&](Index first, Index last) { fold_strip<Op>(Index{0}, rows, first, last, terms, y); });
     return;
   }
   // Few columns and many rows: pieces of rows, cut by the extents alone, joined in order.
@@ -156,13 +161,15 @@ void fold_columns(Index rows, Index cols, const Terms& terms, T* y) {
   parallel_for(rows, piece, [&](Index begin, Index end) {
     fold_strip<Op>(begin, end, Index{0}, cols, terms, part + begin / piece * cols);
   });
-  fold_strip<Op>(Index{0}, used, Index{0}, cols,
-                 [&part, cols](Index r, Index c, Index count) { return load_up_to(part + r * cols + c, count); }, y);
+  fold_strip<Op>(
+      Index{0}, used, Index{0}, cols,
+      [&part, cols](Index r, Index c, Index count) { return load_up_to(part + r * cols + c, count); }, y);
 }
 
 template <class Op, class T>
 void fold_columns_of(Index rows, Index cols, const T* x, T* y) {
-  fold_columns<Op>(rows, cols, [x, cols](Index r, Index c, Index count) { return load_up_to(x + r * cols + c, count); }, y);
+  fold_columns<Op>(
+      rows, cols, [x, cols](Index r, Index c, Index count) { return load_up_to(x + r * cols + c, count); }, y);
 }
 
 }  // namespace detail
@@ -178,8 +185,9 @@ T sum(Index n, const T* x) {
 /// Sum of f(x), f: Pack<T> -> Pack<T>.
 template <class T, class Fn>
 T sum_of(Index n, const T* x, Fn f) {
-  return detail::fold_pieces<Add, T>(
-      n, [x, f](Index from) { return [p = x + from, f](Index i, Index count) { return f(detail::load_up_to(p + i, count)); }; });
+  return detail::fold_pieces<Add, T>(n, [x, f](Index from) {
+    return [p = x + from, f](Index i, Index count) { return f(detail::load_up_to(p + i, count)); };
+  });
 }
 
 /// Sum of f(a, b).
@@ -229,14 +237,17 @@ void reduce(Index outer, Index reduced, Index inner, const T* x, T* y) {
     parallel_for(outer, detail::rows_together(reduced), [&](Index begin, Index end) {
       for (Index r = begin; r < end; ++r) {
         const T* p = x + r * reduced;
-        y[r] = static_cast<T>(detail::fold<Op, T>(reduced, [p](Index i, Index count) { return detail::load_up_to(p + i, count); }));
+        y[r] = static_cast<T>(
+            detail::fold<Op, T>(reduced, [p](Index i, Index count) { return detail::load_up_to(p + i, count); }));
       }
     });
   } else if (reduced * inner >= 262144 || outer == 1) {
-    for (Index r = 0; r < outer; ++r) detail::fold_columns_of<Op>(reduced, inner, x + r * reduced * inner, y + r * inner);
+    for (Index r = 0; r < outer; ++r)
+      detail::fold_columns_of<Op>(reduced, inner, x + r * reduced * inner, y + r * inner);
   } else {
     parallel_for(outer, 65536 / (reduced * inner + 16) + 1, [&](Index begin, Index end) {
-      for (Index r = begin; r < end; ++r) detail::fold_columns_of<Op>(reduced, inner, x + r * reduced * inner, y + r * inner);
+      for (Index r = begin; r < end; ++r)
+        detail::fold_columns_of<Op>(reduced, inner, x + r * reduced * inner, y + r * inner);
     });
   }
 }

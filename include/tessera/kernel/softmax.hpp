@@ -47,10 +47,12 @@ void softmax(Index rows, Index cols, const T* x, T* y) {
         for (Index c = 0; c < cols; ++c) out[c] = T(0);
         continue;
       }
-      detail::apply<T>(cols, [m](Pack<T> v) { return exp_fast(v - Pack<T>(m)); }, out, in);
+      detail::apply<T>(
+          cols, [m](Pack<T> v) { return exp_fast(v - Pack<T>(m)); }, out, in);
       const T scale = static_cast<T>(1.0 / detail::row_sum(cols, out));
       const T* const sum_in[] = {out};
-      detail::apply<T>(cols, [scale](Pack<T> v) { return v * Pack<T>(scale); }, out, sum_in);
+      detail::apply<T>(
+          cols, [scale](Pack<T> v) { return v * Pack<T>(scale); }, out, sum_in);
     }
   });
 }
@@ -62,7 +64,8 @@ void softmax_adjoint(Index rows, Index cols, const T* y, const T* dy, T* dx) {
     for (Index r = begin; r < end; ++r) {
       const T* const in[] = {y + r * cols, dy + r * cols};
       const T inner = static_cast<T>(detail::row_dot(cols, in[0], in[1]));
-      detail::apply<T>(cols, [inner](Pack<T> p, Pack<T> d) { return p * (d - Pack<T>(inner)); }, dx + r * cols, in);
+      detail::apply<T>(
+          cols, [inner](Pack<T> p, Pack<T> d) { return p * (d - Pack<T>(inner)); }, dx + r * cols, in);
     }
   });
 }
@@ -92,7 +95,8 @@ void log_softmax(Index rows, Index cols, const T* x, T* y) {
       else
         rest = static_cast<T>(std::log(detail::row_sum_exp(cols, in[0], m)));
       // in two steps: x - m is exact near the greatest, where the answer is small
-      detail::apply<T>(cols, [m, rest](Pack<T> v) { return (v - Pack<T>(m)) - Pack<T>(rest); }, y + r * cols, in);
+      detail::apply<T>(
+          cols, [m, rest](Pack<T> v) { return (v - Pack<T>(m)) - Pack<T>(rest); }, y + r * cols, in);
     }
   });
 }
@@ -104,7 +108,8 @@ void log_softmax_adjoint(Index rows, Index cols, const T* y, const T* dy, T* dx)
     for (Index r = begin; r < end; ++r) {
       const T* const in[] = {y + r * cols, dy + r * cols};
       const T total = static_cast<T>(detail::row_sum(cols, in[1]));
-      detail::apply<T>(cols, [total](Pack<T> p, Pack<T> d) { return fnma(exp_fast(p), Pack<T>(total), d); }, dx + r * cols, in);
+      detail::apply<T>(
+          cols, [total](Pack<T> p, Pack<T> d) { return fnma(exp_fast(p), Pack<T>(total), d); }, dx + r * cols, in);
     }
   });
 }

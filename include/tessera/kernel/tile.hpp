@@ -21,7 +21,7 @@ namespace tessera::inline TESSERA_ISA::kernel {
 inline constexpr int tile_rows = native_width == 16 ? 12 : 6;  // R of a full tile
 inline constexpr int tile_regs = 2;                            // V of a full tile
 template <class T>
-inline constexpr int tile_cols = tile_regs * lanes_of<T>;  // numbers across a full tile
+inline constexpr int tile_cols = tile_regs* lanes_of<T>;  // numbers across a full tile
 
 /// A by rows: row i is contiguous in k, anywhere in memory (in place, or a table of convolution taps).
 template <class T, int R>
@@ -51,8 +51,8 @@ struct Panel {
   [[gnu::always_inline]] T at(int i, Index k) const { return data[k * W + i]; }
 };
 
-/// acc += A B over k in [0, K); row k of B is V registers at b + k * ldb. All of b's registers are read in full. An A with a
-/// member expect(k) is told of every k in time: a place for prefetches.
+/// acc += A B over k in [0, K); row k of B is V registers at b + k * ldb. All of b's registers are read in full. An A
+/// with a member expect(k) is told of every k in time: a place for prefetches.
 // Keep this loop plain: g++ loses 20 % on a k += 4 unrolled by hand.
 template <int R, int V, class T, class A>
 [[gnu::always_inline]] inline void fma_tile(Pack<T> (&acc)[R][V], Index K, const A& a, const T* b, Index ldb) {
@@ -80,7 +80,8 @@ template <int R, int V, class T>
   }
 }
 
-/// Heights that are instantiated, rising; the last is tile_rows. One to three rows take as long as four, since each chain
+/// Heights that are instantiated, rising; the last is tile_rows. One to three rows take as long as four, since each
+/// chain
 // waits for its own last fma: use tall_heights where reading a few rows more does no harm.
 using tall_heights =
     std::conditional_t<tile_rows == 12, std::integer_sequence<int, 4, 8, 12>, std::integer_sequence<int, 4, 6>>;
@@ -92,15 +93,17 @@ template <class Heights = tile_heights, class Function>
 [[gnu::always_inline]] inline void with_rows(Index rows, const Function& f) {
   [&]<int... R>(std::integer_sequence<int, R...>) {
     (void)((rows <= R ? (f(std::integral_constant<int, R>{}), true) : false) || ...);
-  }(Heights{});
+  }
+  (Heights{});
 }
 
 /// Rows of the next tile when `left` remain.
 inline Index next_rows(Index left) { return left < tile_rows ? left : tile_rows; }
 
-/// Terms in a block of a long sum. Every product sums k block by k block, each block by one chain, and adds the blocks up in
-/// order; the cut depends on K alone, so that a row of a product has the same bits whatever stands beside it. Short
-/// blocks are also the more accurate: the error of K terms grows like sqrt(K / 256) + sqrt(256), not sqrt(K) of them.
+/// Terms in a block of a long sum. Every product sums k block by k block, each block by one chain, and adds the blocks
+/// up in order; the cut depends on K alone, so that a row of a product has the same bits whatever stands beside it.
+/// Short blocks are also the more accurate: the error of K terms grows like sqrt(K / 256) + sqrt(256), not sqrt(K) of
+/// them.
 inline Index k_block(Index K) {
   constexpr Index most = 256;
   if (K <= most) return K;

@@ -65,7 +65,8 @@ struct Attention {
   static Index source(const Config& c) { return c.context_width == 0 ? c.width : c.context_width; }
   static Index kv_width(const Config& c) {
     if (c.heads < 1 || c.width % c.heads != 0)
-      throw argument_error("Attention: width " + std::to_string(c.width) + " is not a multiple of " + std::to_string(c.heads) + " heads");
+      throw argument_error("Attention: width " + std::to_string(c.width) + " is not a multiple of " +
+                           std::to_string(c.heads) + " heads");
     return c.width / c.heads * (c.kv_heads == 0 ? c.heads : c.kv_heads);
   }
 };

@@ -25,7 +25,7 @@ struct BatchNorm {
     double momentum = 0.1;  // share of the newest batch in the running statistics
   };
 
-  Parameter<T> weight, bias;             // [channels]
+  Parameter<T> weight, bias;                 // [channels]
   Buffer<T> running_mean, running_variance;  // [channels]
   double epsilon, momentum;
 
@@ -49,7 +49,9 @@ struct BatchNorm {
   X train(const X& x, BatchStatistics<T>& seen) const {
     check(x);
     const Index c = x.cols(), n = x.size() / c;
-    if (n < 2) throw shape_error("BatchNorm: at least two values a channel are needed to train, shape is " + x.shape().to_string());
+    if (n < 2)
+      throw shape_error("BatchNorm: at least two values a channel are needed to train, shape is " +
+                        x.shape().to_string());
     const X rows = reshape(x, {n, c});
     const X m = mean(rows, {0}, true), d = rows - m, v = mean(d * d, {0}, true);
     seen.mean = plain(m).reshaped({c});
@@ -73,7 +75,8 @@ struct BatchNorm {
   template <Value X>
   void check(const X& x) const {
     if (x.rank() < 2 || x.cols() != weight.value.size())
-      throw shape_error("BatchNorm: the last axis of " + x.shape().to_string() + " is not " + std::to_string(weight.value.size()) + " channels");
+      throw shape_error("BatchNorm: the last axis of " + x.shape().to_string() + " is not " +
+                        std::to_string(weight.value.size()) + " channels");
   }
 };
 

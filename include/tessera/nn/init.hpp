@@ -28,7 +28,8 @@ Tensor<T> normal(const Shape& shape, double sigma, Rng& rng) {
   rng.next().normal(draw.span());
   Tensor<T> t(shape);
   T* to = t.data();
-  for (Index i = 0, n = t.size(); i < n; ++i) to[i] = static_cast<T>(sigma * static_cast<double>(std::as_const(draw).data()[i]));
+  for (Index i = 0, n = t.size(); i < n; ++i)
+    to[i] = static_cast<T>(sigma * static_cast<double>(std::as_const(draw).data()[i]));
   return t;
 }
 /// Uniform in [-bound, bound).

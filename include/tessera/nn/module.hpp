@@ -60,7 +60,9 @@ inline constexpr bool always_false = false;
 
 /// Anything with `static void members(auto& self, auto&& see)`.
 template <class M>
-concept Module = requires(M& m) { std::remove_const_t<M>::members(m, detail::SeeAnything{}); };
+concept Module = requires(M& m) {
+  std::remove_const_t<M>::members(m, detail::SeeAnything{});
+};
 
 namespace detail {
 template <class M, class Fn>
@@ -78,7 +80,8 @@ void walk(M& member, const std::string& path, const Fn& f) {
       walk(m, path.empty() ? std::string(name) : path + '.' + std::string(name), f);
     });
   } else {
-    static_assert(always_false<M>, "members() may name only parameters, buffers, modules, and optionals or sequences of these");
+    static_assert(always_false<M>,
+                  "members() may name only parameters, buffers, modules, and optionals or sequences of these");
   }
 }
 }  // namespace detail

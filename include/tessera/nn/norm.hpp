@@ -74,7 +74,8 @@ struct GroupNorm {
   explicit GroupNorm(Config c)
       : weight{init::ones<T>({c.channels})}, bias{init::zeros<T>({c.channels})}, groups(c.groups), epsilon(c.epsilon) {
     if (c.groups < 1 || c.channels % c.groups != 0)
-      throw argument_error("GroupNorm: " + std::to_string(c.channels) + " channels do not divide into " + std::to_string(c.groups) + " groups");
+      throw argument_error("GroupNorm: " + std::to_string(c.channels) + " channels do not divide into " +
+                           std::to_string(c.groups) + " groups");
   }
 
   template <Value X>

@@ -13,7 +13,8 @@ namespace tessera::inline TESSERA_ISA {
 /// Throws argument_error for an odd width.
 template <std::floating_point T>
 Tensor<T> sinusoids(const Tensor<T>& t, Index width, double max_period = 10000) {
-  if (width < 2 || width % 2 != 0) throw argument_error("sinusoids: an even width wanted, not " + std::to_string(width));
+  if (width < 2 || width % 2 != 0)
+    throw argument_error("sinusoids: an even width wanted, not " + std::to_string(width));
   const Index n = t.size(), half = width / 2;
   Tensor<T> y(Shape{n, width});
   T* to = y.data();

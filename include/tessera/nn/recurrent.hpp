@@ -29,7 +29,8 @@ X zero_state(const X& x, Index hidden) {
 template <Value X>
 void check_sequence(const char* layer, const X& x, Index in) {
   if (x.rank() != 3 || x.extent(2) != in || x.extent(1) < 1)
-    throw shape_error(std::string(layer) + ": a sequence [B, T, " + std::to_string(in) + "] wanted, shape is " + x.shape().to_string());
+    throw shape_error(std::string(layer) + ": a sequence [B, T, " + std::to_string(in) + "] wanted, shape is " +
+                      x.shape().to_string());
 }
 /// Part `i` of the last axis cut into pieces of `width`.
 template <Value X>
@@ -46,7 +47,9 @@ struct Lstm {
   Index hidden;
 
   Lstm(const Config& c, Rng& rng)
-      : input({.in = c.in, .out = 4 * c.hidden}, rng), recurrent({.in = c.hidden, .out = 4 * c.hidden, .bias = false}, rng), hidden(c.hidden) {
+      : input({.in = c.in, .out = 4 * c.hidden}, rng),
+        recurrent({.in = c.hidden, .out = 4 * c.hidden, .bias = false}, rng),
+        hidden(c.hidden) {
     T* b = input.bias->value.data();
     for (Index i = c.hidden; i < 2 * c.hidden; ++i) b[i] = T(1);  // open forget gates: Jozefowicz et al., 2015
   }
@@ -90,7 +93,10 @@ struct Gru {
   Linear<T> input, recurrent;  // to the three gates
   Index hidden;
 
-  Gru(const Config& c, Rng& rng) : input({.in = c.in, .out = 3 * c.hidden}, rng), recurrent({.in = c.hidden, .out = 3 * c.hidden}, rng), hidden(c.hidden) {}
+  Gru(const Config& c, Rng& rng)
+      : input({.in = c.in, .out = 3 * c.hidden}, rng),
+        recurrent({.in = c.hidden, .out = 3 * c.hidden}, rng),
+        hidden(c.hidden) {}
 
   template <Value X>
   X operator()(const X& x) const {

@@ -4,9 +4,9 @@
 //   h = conv1(silu(norm1(x)));  h = norm2(h) (1 + scale(e)) + shift(e);  y = skip(x) + conv2(silu(h))
 #pragma once
 
-#include <tessera/autodiff/op/upsample.hpp>
 #include <tessera/autodiff/op/silu.hpp>
 #include <tessera/autodiff/op/slice.hpp>
+#include <tessera/autodiff/op/upsample.hpp>
 #include <tessera/nn/conv.hpp>
 #include <tessera/nn/linear.hpp>
 #include <tessera/nn/norm.hpp>

@@ -15,9 +15,9 @@ struct TextEncoderConfig {
 /// A text as a network wants it.
 template <Value X>
 struct TextContext {
-  X tokens;                         // [B, T, width]
-  X pooled;                         // [B, width], the mean over the tokens that count
-  Tensor<std::uint8_t> keep;        // [B, T], 0 where there is only padding
+  X tokens;                   // [B, T, width]
+  X pooled;                   // [B, width], the mean over the tokens that count
+  Tensor<std::uint8_t> keep;  // [B, T], 0 where there is only padding
 };
 
 template <class T>
@@ -30,15 +30,19 @@ struct TextEncoder {
   LayerNorm<T> norm;
 
   TextEncoder(const Config& c, Rng& rng)
-      : embedding({.count = c.vocabulary, .width = c.width}, rng), positions({.length = c.length, .width = c.width}, rng), norm({.width = c.width}) {
-    for (Index i = 0; i < c.layers; ++i) blocks.emplace_back(typename TransformerBlock<T>::Config{.width = c.width, .heads = c.heads}, rng);
+      : embedding({.count = c.vocabulary, .width = c.width}, rng),
+        positions({.length = c.length, .width = c.width}, rng),
+        norm({.width = c.width}) {
+    for (Index i = 0; i < c.layers; ++i)
+      blocks.emplace_back(typename TransformerBlock<T>::Config{.width = c.width, .heads = c.heads}, rng);
   }
 
   /// ids [B, T], 0 is padding (at the end of a row).
   template <Ids I>
   auto operator()(const I& ids) const {
     const Tensor<std::int32_t>& plain_ids = ids_of(ids);
-    if (plain_ids.rank() != 2) throw shape_error("TextEncoder: ids [B, T] wanted, shape is " + plain_ids.shape().to_string());
+    if (plain_ids.rank() != 2)
+      throw shape_error("TextEncoder: ids [B, T] wanted, shape is " + plain_ids.shape().to_string());
     const Index b = plain_ids.extent(0), t = plain_ids.extent(1);
     Tensor<std::uint8_t> keep(plain_ids.shape());
     Tensor<T> share(Shape{b, t, 1});

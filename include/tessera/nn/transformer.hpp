@@ -38,9 +38,12 @@ struct Mlp {
   X operator()(const X& x) const {
     const X h = up(x);
     switch (activation) {
-      case Activation::gelu_tanh: return down(gelu_tanh(h));
-      case Activation::silu: return down(silu(h));
-      default: return down(gelu(h));
+      case Activation::gelu_tanh:
+        return down(gelu_tanh(h));
+      case Activation::silu:
+        return down(silu(h));
+      default:
+        return down(gelu(h));
     }
   }
 
@@ -69,10 +72,12 @@ struct TransformerBlock {
 
   TransformerBlock(Config c, Rng& rng)
       : norm1({.width = c.width, .affine = c.condition == 0}),
-        attention({.width = c.width, .heads = c.heads, .kv_heads = c.kv_heads, .causal = c.causal, .rotary = c.rotary}, rng),
+        attention({.width = c.width, .heads = c.heads, .kv_heads = c.kv_heads, .causal = c.causal, .rotary = c.rotary},
+                  rng),
         norm2({.width = c.width, .affine = c.condition == 0}),
         mlp({.width = c.width, .hidden = c.hidden, .activation = c.activation}, rng) {
-    if (c.condition > 0) modulation.emplace(typename Linear<T>::Config{.in = c.condition, .out = 6 * c.width, .zero = true}, rng);
+    if (c.condition > 0)
+      modulation.emplace(typename Linear<T>::Config{.in = c.condition, .out = 6 * c.width, .zero = true}, rng);
   }
 
   /// x [B, T, D]; keep [B, T] hides positions where it is 0.
@@ -84,10 +89,13 @@ struct TransformerBlock {
   /// The same under a condition [B, E] (only when the config has one).
   template <Value X>
   X conditioned(const X& x, const X& condition, const Tensor<std::uint8_t>& keep = {}) const {
-    if (!modulation) throw argument_error("TransformerBlock: this block has no condition; set Config::condition to its width");
+    if (!modulation)
+      throw argument_error("TransformerBlock: this block has no condition; set Config::condition to its width");
     const Index width = x.cols();
     const X m = (*modulation)(silu(condition));
-    const auto part = [&](Index i) { return reshape(slice(m, 1, i * width, (i + 1) * width), {x.extent(0), 1, width}); };
+    const auto part = [&](Index i) {
+      return reshape(slice(m, 1, i * width, (i + 1) * width), {x.extent(0), 1, width});
+    };
     const X h = x + part(2) * attention(norm1(x) * (part(1) + ScalarOf<X>(1)) + part(0), keep);
     return h + part(5) * mlp(norm2(h) * (part(4) + ScalarOf<X>(1)) + part(3));
   }

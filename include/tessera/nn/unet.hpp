@@ -9,7 +9,8 @@
 
 namespace tessera::inline TESSERA_ISA {
 
-/// Self-attention over all positions of a picture, then cross-attention to the context, then nothing: [B, H, W, C] kept.
+/// Self-attention over all positions of a picture, then cross-attention to the context, then nothing: [B, H, W, C]
+/// kept.
 template <class T>
 struct SpatialAttention {
   struct Config {
@@ -26,7 +27,9 @@ struct SpatialAttention {
       : norm1({.width = c.channels}), self({.width = c.channels, .heads = heads(c), .zero = true}, rng) {
     if (c.context == 0) return;
     norm2.emplace(typename LayerNorm<T>::Config{.width = c.channels});
-    cross.emplace(typename Attention<T>::Config{.width = c.channels, .context_width = c.context, .heads = heads(c), .zero = true}, rng);
+    cross.emplace(
+        typename Attention<T>::Config{.width = c.channels, .context_width = c.context, .heads = heads(c), .zero = true},
+        rng);
   }
 
   /// context [B, S, context] or empty; keep [B, S].
@@ -56,8 +59,8 @@ struct UNetConfig {
   std::vector<Index> channels = {64, 128, 256};  // a level each, halving the resolution from one to the next
   Index blocks = 1;                              // residual blocks a level on the way down (one more on the way up)
   std::vector<bool> attention = {};              // levels with attention; empty: none but the middle
-  Index embedding = 256;                         // width of the time (and pooled condition) embedding given to operator()
-  Index context = 0;                             // width of the text vectors; 0: no cross-attention
+  Index embedding = 256;  // width of the time (and pooled condition) embedding given to operator()
+  Index context = 0;      // width of the text vectors; 0: no cross-attention
 };
 
 template <class T>
@@ -100,9 +103,11 @@ struct UNet {
     const auto at = [](const auto& v, Index i) { return v[static_cast<std::size_t>(i)]; };
     const auto add_block = [&](std::vector<Step>& to, Index in, Index level) {
       Step s;
-      s.block.emplace(typename ResidualBlock<T>::Config{.in = in, .out = at(c.channels, level), .embedding = c.embedding}, rng);
+      s.block.emplace(
+          typename ResidualBlock<T>::Config{.in = in, .out = at(c.channels, level), .embedding = c.embedding}, rng);
       if (!c.attention.empty() && at(c.attention, level))
-        s.attention.emplace(typename SpatialAttention<T>::Config{.channels = at(c.channels, level), .context = c.context}, rng);
+        s.attention.emplace(
+            typename SpatialAttention<T>::Config{.channels = at(c.channels, level), .context = c.context}, rng);
       to.push_back(std::move(s));
       width = at(c.channels, level);
     };
@@ -131,14 +136,14 @@ struct UNet {
     }
   }
 
-  /// x [B, H, W, in], embedding [B, E] (before its activation), context [B, S, context] with keep [B, S] -> [B, H, W, out].
-  /// H and W are multiples of patch times 2^(levels - 1). Throws shape_error.
+  /// x [B, H, W, in], embedding [B, E] (before its activation), context [B, S, context] with keep [B, S] -> [B, H, W,
+  /// out]. H and W are multiples of patch times 2^(levels - 1). Throws shape_error.
   template <Value X>
   X operator()(const X& x, const X& embedding, const X& context = {}, const Tensor<std::uint8_t>& keep = {}) const {
     const Index unit = patch << (level_count() - 1);
     if (x.rank() != 4 || x.extent(1) % unit != 0 || x.extent(2) % unit != 0)
-      throw shape_error("UNet: pictures [B, H, W, C] with sides that are multiples of " + std::to_string(unit) + " wanted, shape is " +
-                        x.shape().to_string());
+      throw shape_error("UNet: pictures [B, H, W, C] with sides that are multiples of " + std::to_string(unit) +
+                        " wanted, shape is " + x.shape().to_string());
     const X e = silu(embedding);
     X h = first(patchify(x, patch));
     std::vector<X> skips = {h};
@@ -181,7 +186,8 @@ struct UNet {
     if (c.channels.empty() || c.patch < 1 || c.blocks < 1 || c.embedding < 1)
       throw argument_error("UNet: at least one level, patch, blocks and embedding of at least 1 are needed");
     if (!c.attention.empty() && c.attention.size() != c.channels.size())
-      throw argument_error("UNet: attention names " + std::to_string(c.attention.size()) + " levels of " + std::to_string(c.channels.size()));
+      throw argument_error("UNet: attention names " + std::to_string(c.attention.size()) + " levels of " +
+                           std::to_string(c.channels.size()));
     return c;
   }
 };

@@ -37,7 +37,8 @@ Tensor<T> zip(const char* op, Tensor<T> a, const Tensor<T>& b, Fn f) {
   }
   Tensor<T> y(broadcast(a.shape(), b.shape(), op));
   const BroadcastStrides sa(a.shape(), y.shape()), sb(b.shape(), y.shape());
-  kernel::zip_broadcast(y.rank(), y.shape().begin(), sa.stride, sb.stride, std::as_const(a).data(), b.data(), y.data(), f);
+  kernel::zip_broadcast(y.rank(), y.shape().begin(), sa.stride, sb.stride, std::as_const(a).data(), b.data(), y.data(),
+                        f);
   return y;
 }
 

@@ -73,8 +73,9 @@ Var<V> operator*(const Var<V>& a, const Var<V>& b) {
 template <class V>
 Var<V> operator/(const Var<V>& a, const Var<V>& b) {
   V y = a.value() / b.value();
-  return a.tape()->record(y, wrt(a, [b = b.value(), s = a.shape()](V g) { return sum_to(std::move(g) / b, s); }),
-                          wrt(b, [y, b = b.value(), s = b.shape()](V g) { return sum_to(-(std::move(g) * y / b), s); }));
+  return a.tape()->record(
+      y, wrt(a, [b = b.value(), s = a.shape()](V g) { return sum_to(std::move(g) / b, s); }),
+      wrt(b, [y, b = b.value(), s = b.shape()](V g) { return sum_to(-(std::move(g) * y / b), s); }));
 }
 template <class V>
 Var<V> operator*(const Var<V>& a, ScalarOf<V> s) {
@@ -123,7 +124,7 @@ X operator/(X x, std::type_identity_t<ScalarOf<X>> s) {
 
 // A Tensor beside a Var takes part as a constant of its tape.
 template <class A, class B>
-concept Mixed = Value<A> && Value<B> && (depth_of<A> != depth_of<B>);
+concept Mixed = Value<A> && Value<B> &&(depth_of<A> != depth_of<B>);
 namespace detail {
 template <class A, class B, class Fn>
 auto mixed(const A& a, const B& b, Fn f) {
@@ -134,22 +135,22 @@ auto mixed(const A& a, const B& b, Fn f) {
 }
 }  // namespace detail
 template <class A, class B>
-  requires Mixed<A, B>
+requires Mixed<A, B>
 auto operator+(const A& a, const B& b) {
   return detail::mixed(a, b, [](const auto& x, const auto& y) { return x + y; });
 }
 template <class A, class B>
-  requires Mixed<A, B>
+requires Mixed<A, B>
 auto operator-(const A& a, const B& b) {
   return detail::mixed(a, b, [](const auto& x, const auto& y) { return x - y; });
 }
 template <class A, class B>
-  requires Mixed<A, B>
+requires Mixed<A, B>
 auto operator*(const A& a, const B& b) {
   return detail::mixed(a, b, [](const auto& x, const auto& y) { return x * y; });
 }
 template <class A, class B>
-  requires Mixed<A, B>
+requires Mixed<A, B>
 auto operator/(const A& a, const B& b) {
   return detail::mixed(a, b, [](const auto& x, const auto& y) { return x / y; });
 }

@@ -42,10 +42,9 @@ X where(const Tensor<T>& mask, const X& a, const X& b) {
                         [](P m, P x, P y) { return select(m == P(0), y, x); });
   } else {
     using V = typename X::Inner;
-    return a.tape()->record(
-        where(mask, a.value(), b.value()),
-        wrt(a, [mask, s = a.shape()](V g) { return sum_to(where(mask, g, g * T(0)), s); }),
-        wrt(b, [mask, s = b.shape()](V g) { return sum_to(where(mask, g * T(0), g), s); }));
+    return a.tape()->record(where(mask, a.value(), b.value()),
+                            wrt(a, [mask, s = a.shape()](V g) { return sum_to(where(mask, g, g * T(0)), s); }),
+                            wrt(b, [mask, s = b.shape()](V g) { return sum_to(where(mask, g * T(0), g), s); }));
   }
 }
 template <Value X>
@@ -69,16 +68,16 @@ X minimum(const X& a, const X& b) {
 /// Throws argument_error when lo > hi.
 template <Value X>
 X clamp(const X& x, std::type_identity_t<ScalarOf<X>> lo, std::type_identity_t<ScalarOf<X>> hi) {
-  if (!(lo <= hi)) throw argument_error("clamp: the lower bound " + std::to_string(lo) + " is above " + std::to_string(hi));
+  if (!(lo <= hi))
+    throw argument_error("clamp: the lower bound " + std::to_string(lo) + " is above " + std::to_string(hi));
   using P = detail::Pack<ScalarOf<X>>;
   if constexpr (depth_of<X> == 0) {
     return detail::map(x, [lo, hi](P v) { return max(min(v, P(hi)), P(lo)); });
   } else {
     using V = typename X::Inner;
     return x.tape()->record(clamp(x.value(), lo, hi), wrt(x, [lo, hi, at = plain(x)](V g) {
-                              const auto inside = detail::map(at, [lo, hi](P v) {
-                                return select(v < P(lo), P(0), select(v > P(hi), P(0), P(1)));
-                              });
+                              const auto inside = detail::map(
+                                  at, [lo, hi](P v) { return select(v < P(lo), P(0), select(v > P(hi), P(0), P(1))); });
                               return std::move(g) * inside;
                             }));
   }
@@ -91,9 +90,8 @@ X abs(const X& x) {
   } else {
     using V = typename X::Inner;
     return x.tape()->record(abs(x.value()), wrt(x, [at = plain(x)](V g) {
-                              const auto sign = detail::map(at, [](P v) {
-                                return select(v > P(0), P(1), select(v < P(0), P(-1), P(0)));
-                              });
+                              const auto sign = detail::map(
+                                  at, [](P v) { return select(v > P(0), P(1), select(v < P(0), P(-1), P(0))); });
                               return std::move(g) * sign;
                             }));
   }

@@ -20,16 +20,18 @@ struct Stride2d {
 };
 
 namespace detail {
-inline kernel::ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Stride2d& o, Index in_channels) {
+inline kernel::ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Stride2d& o,
+                                    Index in_channels) {
   if (x.rank() != 4 || w.rank() != 4)
-    throw shape_error(std::string(op) + ": pictures [B, H, W, C] and weights [KH, KW, C / groups, out] wanted, shapes are " +
+    throw shape_error(std::string(op) +
+                      ": pictures [B, H, W, C] and weights [KH, KW, C / groups, out] wanted, shapes are " +
                       x.to_string() + " and " + w.to_string());
-  if (o.stride_h < 1 || o.stride_w < 1 || o.dilation_h < 1 || o.dilation_w < 1 || o.groups < 1 || o.pad_top < 0 || o.pad_left < 0 ||
-      o.pad_bottom < 0 || o.pad_right < 0)
+  if (o.stride_h < 1 || o.stride_w < 1 || o.dilation_h < 1 || o.dilation_w < 1 || o.groups < 1 || o.pad_top < 0 ||
+      o.pad_left < 0 || o.pad_bottom < 0 || o.pad_right < 0)
     throw argument_error(std::string(op) + ": strides, dilations and groups are at least 1, paddings at least 0");
   if (w[2] * o.groups != in_channels || w[3] % o.groups != 0)
-    throw shape_error(std::string(op) + ": " + std::to_string(in_channels) + " input channels in " + std::to_string(o.groups) +
-                      " groups do not fit weights " + w.to_string());
+    throw shape_error(std::string(op) + ": " + std::to_string(in_channels) + " input channels in " +
+                      std::to_string(o.groups) + " groups do not fit weights " + w.to_string());
   kernel::ConvShape s;
   s.batch = x[0];
   s.height = x[1];
@@ -52,7 +54,8 @@ inline kernel::ConvShape conv_shape(const char* op, const Shape& x, const Shape&
 inline kernel::ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Stride2d& o) {
   const kernel::ConvShape s = conv_shape(op, x, w, o, x.rank() == 4 ? x[3] : 0);
   if (s.out_height() < 1 || s.out_width() < 1)
-    throw shape_error(std::string(op) + ": the kernel of " + w.to_string() + " is larger than the padded input " + x.to_string());
+    throw shape_error(std::string(op) + ": the kernel of " + w.to_string() + " is larger than the padded input " +
+                      x.to_string());
   return s;
 }
 }  // namespace detail
@@ -63,18 +66,20 @@ template <std::floating_point T>
 Tensor<T> conv2d(const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o) {
   const kernel::ConvShape s = detail::conv_shape("conv2d", x.shape(), w.shape(), o);
   if (bias && bias->shape() != Shape{s.out_channels})
-    throw shape_error("conv2d: bias " + bias->shape().to_string() + " for " + std::to_string(s.out_channels) + " output channels");
+    throw shape_error("conv2d: bias " + bias->shape().to_string() + " for " + std::to_string(s.out_channels) +
+                      " output channels");
   Tensor<T> y(Shape{s.batch, s.out_height(), s.out_width(), s.out_channels});
   kernel::conv(s, x.data(), w.data(), bias ? bias->data() : nullptr, y.data());
   return y;
 }
 /// `to` is the shape [B, H, W, C] of the picture that a forward convolution would map to y's shape.
 template <std::floating_point T>
-Tensor<T> conv2d_transposed(const Tensor<T>& y, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o, const Shape& to) {
+Tensor<T> conv2d_transposed(const Tensor<T>& y, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o,
+                            const Shape& to) {
   const kernel::ConvShape s = detail::conv_shape("conv2d_transposed", to, w.shape(), o);
   if (y.shape() != Shape{s.batch, s.out_height(), s.out_width(), s.out_channels})
-    throw shape_error("conv2d_transposed: " + y.shape().to_string() + " is not what " + to.to_string() + " is mapped to by weights " +
-                      w.shape().to_string());
+    throw shape_error("conv2d_transposed: " + y.shape().to_string() + " is not what " + to.to_string() +
+                      " is mapped to by weights " + w.shape().to_string());
   Tensor<T> x(to);
   kernel::conv_input_adjoint(s, y.data(), w.data(), x.data(), bias ? bias->data() : nullptr);
   return x;
@@ -112,7 +117,9 @@ Var<V> conv2d(const Var<V>& x, const Var<V>& w, const Var<V>* bias, const Stride
       conv2d(x.value(), w.value(), b, o),
       wrt_id(bias ? bias->id() : no_gradient, [](const V& g) { return detail::channel_sum(g); }),
       wrt(w, [x = x.value(), o, s = w.shape()](const V& g) { return conv2d_weight_adjoint(x, g, o, s); }),
-      wrt(x, [w = w.value(), o, s = x.shape()](const V& g) { return conv2d_transposed(g, w, detail::no_bias<V>(), o, s); }));
+      wrt(x, [w = w.value(), o, s = x.shape()](const V& g) {
+        return conv2d_transposed(g, w, detail::no_bias<V>(), o, s);
+      }));
 }
 template <class V>
 Var<V> conv2d_transposed(const Var<V>& y, const Var<V>& w, const Var<V>* bias, const Stride2d& o, const Shape& to) {
@@ -125,10 +132,10 @@ Var<V> conv2d_transposed(const Var<V>& y, const Var<V>& w, const Var<V>* bias, c
 }
 template <class V>
 Var<V> conv2d_weight_adjoint(const Var<V>& x, const Var<V>& y, const Stride2d& o, const Shape& weight) {
-  return x.tape()->record(
-      conv2d_weight_adjoint(x.value(), y.value(), o, weight),
-      wrt(x, [y = y.value(), o, s = x.shape()](const V& g) { return conv2d_transposed(y, g, detail::no_bias<V>(), o, s); }),
-      wrt(y, [x = x.value(), o](const V& g) { return conv2d(x, g, detail::no_bias<V>(), o); }));
+  return x.tape()->record(conv2d_weight_adjoint(x.value(), y.value(), o, weight),
+                          wrt(x, [y = y.value(), o, s = x.shape()](
+                                     const V& g) { return conv2d_transposed(y, g, detail::no_bias<V>(), o, s); }),
+                          wrt(y, [x = x.value(), o](const V& g) { return conv2d(x, g, detail::no_bias<V>(), o); }));
 }
 
 // ---- the calls people write
@@ -148,26 +155,32 @@ struct Stride1d {
   Stride2d as_2d() const { return {1, stride, 0, pad_before, 0, pad_after, 1, dilation, groups}; }
 };
 namespace detail {
-inline Shape row(const char* op, const Shape& s, bool weight) {  // [B, T, C] as [B, 1, T, C], [K, C, out] as [1, K, C, out]
+inline Shape row(const char* op, const Shape& s,
+                 bool weight) {  // [B, T, C] as [B, 1, T, C], [K, C, out] as [1, K, C, out]
   if (s.rank() != 3)
-    throw shape_error(std::string(op) + (weight ? ": weights [K, C / groups, out] wanted, shape is " : ": sound [B, T, C] wanted, shape is ") +
-                      s.to_string());
+    throw shape_error(
+        std::string(op) +
+        (weight ? ": weights [K, C / groups, out] wanted, shape is " : ": sound [B, T, C] wanted, shape is ") +
+        s.to_string());
   return weight ? Shape{1, s[0], s[1], s[2]} : Shape{s[0], 1, s[1], s[2]};
 }
 }  // namespace detail
 template <Value X>
 X conv1d(const X& x, const X& w, const X* bias, const Stride1d& o = {}) {
-  const X y = conv2d(reshape(x, detail::row("conv1d", x.shape(), false)), reshape(w, detail::row("conv1d", w.shape(), true)), bias, o.as_2d());
+  const X y = conv2d(reshape(x, detail::row("conv1d", x.shape(), false)),
+                     reshape(w, detail::row("conv1d", w.shape(), true)), bias, o.as_2d());
   return reshape(y, {y.extent(0), y.extent(2), y.extent(3)});
 }
 /// The shape [B, H, W, C] that a transposed convolution makes from y: the smallest that maps back onto it, plus `extra`
 /// rows and columns (less than the stride) where several do.
 inline Shape transposed_shape(const Shape& y, const Shape& w, const Stride2d& o, Index extra_h = 0, Index extra_w = 0) {
   if (y.rank() != 4 || w.rank() != 4)
-    throw shape_error("conv2d_transposed: pictures [B, H, W, C] and weights [KH, KW, out / groups, in] wanted, shapes are " + y.to_string() +
-                      " and " + w.to_string());
+    throw shape_error(
+        "conv2d_transposed: pictures [B, H, W, C] and weights [KH, KW, out / groups, in] wanted, shapes are " +
+        y.to_string() + " and " + w.to_string());
   return {y[0], (y[1] - 1) * o.stride_h + o.dilation_h * (w[0] - 1) + 1 - o.pad_top - o.pad_bottom + extra_h,
-          (y[2] - 1) * o.stride_w + o.dilation_w * (w[1] - 1) + 1 - o.pad_left - o.pad_right + extra_w, w[2] * o.groups};
+          (y[2] - 1) * o.stride_w + o.dilation_w * (w[1] - 1) + 1 - o.pad_left - o.pad_right + extra_w,
+          w[2] * o.groups};
 }
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -64,7 +64,8 @@ template <class V>
 Var<V> scatter_add(const Var<V>& x, const Tensor<std::int32_t>& index, Index count);
 template <class V>
 Var<V> gather(const Var<V>& x, const Tensor<std::int32_t>& index) {
-  return x.tape()->record(gather(x.value(), index), wrt(x, [index, count = x.extent(0)](V g) { return scatter_add(g, index, count); }));
+  return x.tape()->record(gather(x.value(), index),
+                          wrt(x, [index, count = x.extent(0)](V g) { return scatter_add(g, index, count); }));
 }
 template <class V>
 Var<V> scatter_add(const Var<V>& x, const Tensor<std::int32_t>& index, Index count) {

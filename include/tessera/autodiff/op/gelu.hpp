@@ -46,7 +46,8 @@ V gelu_tanh_adjoint(V g, const V& x) {
 }
 template <class V>
 Var<V> gelu_tanh(const Var<V>& x) {
-  return x.tape()->record(gelu_tanh(x.value()), wrt(x, [x = x.value()](V g) { return gelu_tanh_adjoint(std::move(g), x); }));
+  return x.tape()->record(gelu_tanh(x.value()),
+                          wrt(x, [x = x.value()](V g) { return gelu_tanh_adjoint(std::move(g), x); }));
 }
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -22,7 +22,8 @@ Tensor<T> product(const Tensor<T>& a, const Tensor<T>& b, bool transpose_a, bool
   const kernel::View<T> vb{b.data(), transpose_b ? 1 : cb, transpose_b ? cb : 1};
   if (b.rank() == 2 && !transpose_a) {  // leading axes of a are more rows
     Tensor<T> y(a.shape().with(-1, n));
-    kernel::gemm(k == 0 ? y.size() / (n ? n : 1) : a.size() / k, n, k, kernel::View<T>{a.data(), ca, 1}, vb, y.data(), n);
+    kernel::gemm(k == 0 ? y.size() / (n ? n : 1) : a.size() / k, n, k, kernel::View<T>{a.data(), ca, 1}, vb, y.data(),
+                 n);
     return y;
   }
   Shape la = a.shape().without(-1).without(-1), lb = b.shape().without(-1).without(-1);
@@ -51,20 +52,19 @@ Tensor<T> product(const Tensor<T>& a, const Tensor<T>& b, bool transpose_a, bool
 }
 template <class V>
 Var<V> product(const Var<V>& a, const Var<V>& b, bool ta, bool tb) {
-  return a.tape()->record(product(a.value(), b.value(), ta, tb),
-                          wrt(a,
-                              [b = b.value(), s = a.shape(), ta, tb](const V& g) {
-                                return sum_to(ta ? product(b, g, tb, true) : product(g, b, false, !tb), s);
-                              }),
-                          wrt(b, [a = a.value(), s = b.shape(), ta, tb](const V& g) {
-                            if (s.rank() == 2 && !ta) {  // one weight for all rows: leading axes are rows of one product
-                              const Index k = a.cols(), n = g.cols();
-                              const V rows = reshape(a, {k == 0 ? 0 : a.size() / k, k});
-                              const V up = reshape(g, {n == 0 ? 0 : g.size() / n, n});
-                              return tb ? product(up, rows, true, false) : product(rows, up, true, false);
-                            }
-                            return sum_to(tb ? product(g, a, true, ta) : product(a, g, !ta, false), s);
-                          }));
+  return a.tape()->record(
+      product(a.value(), b.value(), ta, tb),
+      wrt(a, [b = b.value(), s = a.shape(), ta,
+              tb](const V& g) { return sum_to(ta ? product(b, g, tb, true) : product(g, b, false, !tb), s); }),
+      wrt(b, [a = a.value(), s = b.shape(), ta, tb](const V& g) {
+        if (s.rank() == 2 && !ta) {  // one weight for all rows: leading axes are rows of one product
+          const Index k = a.cols(), n = g.cols();
+          const V rows = reshape(a, {k == 0 ? 0 : a.size() / k, k});
+          const V up = reshape(g, {n == 0 ? 0 : g.size() / n, n});
+          return tb ? product(up, rows, true, false) : product(rows, up, true, false);
+        }
+        return sum_to(tb ? product(g, a, true, ta) : product(a, g, !ta, false), s);
+      }));
 }
 /// [..., M, K] x [..., K, N] -> [..., M, N]
 template <Value X>
@@ -72,7 +72,7 @@ X matmul(const X& a, const X& b) {
   return product(a, b, false, false);
 }
 template <class A, class B>
-  requires Mixed<A, B>
+requires Mixed<A, B>
 auto matmul(const A& a, const B& b) {
   return detail::mixed(a, b, [](const auto& x, const auto& y) { return product(x, y, false, false); });
 }
@@ -92,8 +92,8 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>& b) {
   detail::check_linear(x, w, &b);
   const Index in = w.extent(1), out = w.extent(0);
   Tensor<T> y(x.shape().with(-1, out));
-  kernel::gemm(out == 0 ? 0 : y.size() / out, out, in, kernel::View<T>{x.data(), in, 1}, kernel::View<T>{w.data(), 1, in}, y.data(), out,
-               false, kernel::AddBias<T>{b.data()});
+  kernel::gemm(out == 0 ? 0 : y.size() / out, out, in, kernel::View<T>{x.data(), in, 1},
+               kernel::View<T>{w.data(), 1, in}, y.data(), out, false, kernel::AddBias<T>{b.data()});
   return y;
 }
 template <std::floating_point T>
@@ -101,7 +101,8 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& w) {
   detail::check_linear<Tensor<T>>(x, w, nullptr);
   const Index in = w.extent(1), out = w.extent(0);
   Tensor<T> y(x.shape().with(-1, out));
-  kernel::gemm(out == 0 ? 0 : y.size() / out, out, in, kernel::View<T>{x.data(), in, 1}, kernel::View<T>{w.data(), 1, in}, y.data(), out);
+  kernel::gemm(out == 0 ? 0 : y.size() / out, out, in, kernel::View<T>{x.data(), in, 1},
+               kernel::View<T>{w.data(), 1, in}, y.data(), out);
   return y;
 }
 namespace detail {
@@ -121,14 +122,16 @@ V linear_input_adjoint(const V& g, const V& w) {
 }  // namespace detail
 template <class V>
 Var<V> linear(const Var<V>& x, const Var<V>& w, const Var<V>& b) {
-  return x.tape()->record(linear(x.value(), w.value(), b.value()), wrt(b, [](const V& g) { return detail::linear_bias_adjoint(g); }),
-                          wrt(w, [x = x.value()](const V& g) { return detail::linear_weight_adjoint(g, x); }),
-                          wrt(x, [w = w.value(), s = x.shape()](const V& g) { return reshape(detail::linear_input_adjoint(g, w), s); }));
+  return x.tape()->record(
+      linear(x.value(), w.value(), b.value()), wrt(b, [](const V& g) { return detail::linear_bias_adjoint(g); }),
+      wrt(w, [x = x.value()](const V& g) { return detail::linear_weight_adjoint(g, x); }),
+      wrt(x, [w = w.value(), s = x.shape()](const V& g) { return reshape(detail::linear_input_adjoint(g, w), s); }));
 }
 template <class V>
 Var<V> linear(const Var<V>& x, const Var<V>& w) {
-  return x.tape()->record(linear(x.value(), w.value()), wrt(w, [x = x.value()](const V& g) { return detail::linear_weight_adjoint(g, x); }),
-                          wrt(x, [w = w.value(), s = x.shape()](const V& g) { return reshape(detail::linear_input_adjoint(g, w), s); }));
+  return x.tape()->record(
+      linear(x.value(), w.value()), wrt(w, [x = x.value()](const V& g) { return detail::linear_weight_adjoint(g, x); }),
+      wrt(x, [w = w.value(), s = x.shape()](const V& g) { return reshape(detail::linear_input_adjoint(g, w), s); }));
 }
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -20,13 +20,16 @@ struct NormKind {
   double epsilon = 1e-5;
 };
 inline void check_norm(const char* op, const Shape& x, const Shape* gain, const Shape* bias, Index groups) {
-  if (x.rank() < (groups > 0 ? 2 : 1)) throw shape_error(std::string(op) + ": shape " + x.to_string() + " has too few axes");
+  if (x.rank() < (groups > 0 ? 2 : 1))
+    throw shape_error(std::string(op) + ": shape " + x.to_string() + " has too few axes");
   for (const Shape* s : {gain, bias}) {
     if (s && *s != Shape{x.back()})
-      throw shape_error(std::string(op) + ": gain or bias " + s->to_string() + " for the last axis of " + x.to_string());
+      throw shape_error(std::string(op) + ": gain or bias " + s->to_string() + " for the last axis of " +
+                        x.to_string());
   }
   if (groups > 0 && x.back() % groups != 0)
-    throw shape_error(std::string(op) + ": the channels of " + x.to_string() + " do not divide into " + std::to_string(groups) + " groups");
+    throw shape_error(std::string(op) + ": the channels of " + x.to_string() + " do not divide into " +
+                      std::to_string(groups) + " groups");
 }
 template <std::floating_point T>
 struct Normed {
@@ -40,15 +43,18 @@ Normed<T> normalise(const NormKind& kind, const Tensor<T>& x, const Tensor<T>& g
     r.mean = Tensor<T>(Shape{b, kind.groups});
     r.rstd = Tensor<T>(Shape{b, kind.groups});
     if (kind.silu)
-      kernel::group_norm<kernel::SiluActivation>(b, s, c, kind.groups, x.data(), gain.data(), bias.data(), kind.epsilon, r.y.data(), r.mean.data(), r.rstd.data());
+      kernel::group_norm<kernel::SiluActivation>(b, s, c, kind.groups, x.data(), gain.data(), bias.data(), kind.epsilon,
+                                                 r.y.data(), r.mean.data(), r.rstd.data());
     else
-      kernel::group_norm<kernel::NoActivation>(b, s, c, kind.groups, x.data(), gain.data(), bias.data(), kind.epsilon, r.y.data(), r.mean.data(), r.rstd.data());
+      kernel::group_norm<kernel::NoActivation>(b, s, c, kind.groups, x.data(), gain.data(), bias.data(), kind.epsilon,
+                                               r.y.data(), r.mean.data(), r.rstd.data());
     return r;
   }
   r.rstd = Tensor<T>(Shape{x.rows()});
   if (kind.centred) {
     r.mean = Tensor<T>(Shape{x.rows()});
-    kernel::layer_norm(x.rows(), x.cols(), x.data(), gain.data(), bias.data(), kind.epsilon, r.y.data(), r.mean.data(), r.rstd.data());
+    kernel::layer_norm(x.rows(), x.cols(), x.data(), gain.data(), bias.data(), kind.epsilon, r.y.data(), r.mean.data(),
+                       r.rstd.data());
   } else {
     kernel::rms_norm(x.rows(), x.cols(), x.data(), gain.data(), kind.epsilon, r.y.data(), r.rstd.data());
   }
@@ -59,8 +65,9 @@ struct NormAdjoint {
   V x, gain, bias;
 };
 template <std::floating_point T>
-NormAdjoint<Tensor<T>> norm_adjoint(const NormKind& kind, const Tensor<T>& x, const Tensor<T>& gain, const Tensor<T>& bias,
-                                    const Tensor<T>& mean, const Tensor<T>& rstd, const Tensor<T>& g) {
+NormAdjoint<Tensor<T>> norm_adjoint(const NormKind& kind, const Tensor<T>& x, const Tensor<T>& gain,
+                                    const Tensor<T>& bias, const Tensor<T>& mean, const Tensor<T>& rstd,
+                                    const Tensor<T>& g) {
   NormAdjoint<Tensor<T>> d;
   d.x = Tensor<T>(x.shape());
   if (gain) d.gain = Tensor<T>(gain.shape());
@@ -68,25 +75,31 @@ NormAdjoint<Tensor<T>> norm_adjoint(const NormKind& kind, const Tensor<T>& x, co
   if (kind.groups > 0) {
     const Index b = x.extent(0), c = x.cols(), s = b * c == 0 ? 0 : x.size() / (b * c);
     if (kind.silu)
-      kernel::group_norm_adjoint<kernel::SiluActivation>(b, s, c, kind.groups, x.data(), gain.data(), bias.data(), mean.data(), rstd.data(), g.data(),
-                                                         d.x.data(), d.gain.data(), d.bias.data());
+      kernel::group_norm_adjoint<kernel::SiluActivation>(b, s, c, kind.groups, x.data(), gain.data(), bias.data(),
+                                                         mean.data(), rstd.data(), g.data(), d.x.data(), d.gain.data(),
+                                                         d.bias.data());
     else
-      kernel::group_norm_adjoint<kernel::NoActivation>(b, s, c, kind.groups, x.data(), gain.data(), bias.data(), mean.data(), rstd.data(), g.data(),
-                                                       d.x.data(), d.gain.data(), d.bias.data());
+      kernel::group_norm_adjoint<kernel::NoActivation>(b, s, c, kind.groups, x.data(), gain.data(), bias.data(),
+                                                       mean.data(), rstd.data(), g.data(), d.x.data(), d.gain.data(),
+                                                       d.bias.data());
   } else if (kind.centred) {
-    kernel::layer_norm_adjoint(x.rows(), x.cols(), x.data(), gain.data(), mean.data(), rstd.data(), g.data(), d.x.data(), d.gain.data(), d.bias.data());
+    kernel::layer_norm_adjoint(x.rows(), x.cols(), x.data(), gain.data(), mean.data(), rstd.data(), g.data(),
+                               d.x.data(), d.gain.data(), d.bias.data());
   } else {
-    kernel::rms_norm_adjoint(x.rows(), x.cols(), x.data(), gain.data(), rstd.data(), g.data(), d.x.data(), d.gain.data());
+    kernel::rms_norm_adjoint(x.rows(), x.cols(), x.data(), gain.data(), rstd.data(), g.data(), d.x.data(),
+                             d.gain.data());
   }
   return d;
 }
 /// The same by ops, so that it can be differentiated again.
 template <class V>
-NormAdjoint<Var<V>> norm_adjoint(const NormKind& kind, const Var<V>& x, const Var<V>& gain, const Var<V>& bias, const Var<V>& g) {
+NormAdjoint<Var<V>> norm_adjoint(const NormKind& kind, const Var<V>& x, const Var<V>& gain, const Var<V>& bias,
+                                 const Var<V>& g) {
   using T = ScalarOf<V>;
   const Shape shape = x.shape();
   const Index c = shape.back();
-  const Shape apart = kind.groups > 0 ? Shape{shape[0], x.size() / (shape[0] * c), kind.groups, c / kind.groups} : Shape{x.rows(), 1, 1, c};
+  const Shape apart = kind.groups > 0 ? Shape{shape[0], x.size() / (shape[0] * c), kind.groups, c / kind.groups}
+                                      : Shape{x.rows(), 1, 1, c};
   const auto average = [](const Var<V>& v) { return mean(v, {1, 3}, true); };
   const auto columns = [&](const Var<V>& v) { return sum(reshape(v, {x.rows(), c}), {0}); };
   const Var<V> xs = reshape(x, apart);
@@ -124,15 +137,14 @@ Var<V> norm(const NormKind& kind, const Var<V>& x, const Var<V>& gain, const Var
   if constexpr (depth_of<V> == 0) {
     auto r = normalise(kind, x.value(), gain.value(), bias.value());
     return x.tape()->record_joint(std::move(r.y), wanted,
-                                  [kind, ids, give, x = x.value(), gain = gain.value(), bias = bias.value(), mean = std::move(r.mean),
-                                   rstd = std::move(r.rstd)](Tape<V>& t, const V& g) {
+                                  [kind, ids, give, x = x.value(), gain = gain.value(), bias = bias.value(),
+                                   mean = std::move(r.mean), rstd = std::move(r.rstd)](Tape<V>& t, const V& g) {
                                     give(t, ids, norm_adjoint(kind, x, gain, bias, mean, rstd, g));
                                   });
   } else {
     return x.tape()->record_joint(norm(kind, x.value(), gain.value(), bias.value()), wanted,
-                                  [kind, ids, give, x = x.value(), gain = gain.value(), bias = bias.value()](Tape<V>& t, const V& g) {
-                                    give(t, ids, norm_adjoint(kind, x, gain, bias, g));
-                                  });
+                                  [kind, ids, give, x = x.value(), gain = gain.value(), bias = bias.value()](
+                                      Tape<V>& t, const V& g) { give(t, ids, norm_adjoint(kind, x, gain, bias, g)); });
   }
 }
 }  // namespace detail

@@ -25,7 +25,8 @@ inline kernel::PoolShape pool_shape(const char* op, const Shape& x, const PoolOp
   s.pad_top = s.pad_left = s.pad_bottom = s.pad_right = o.pad;
   s.count_padding = o.count_padding;
   if (s.out_height() < 1 || s.out_width() < 1)
-    throw shape_error(std::string(op) + ": the window of " + std::to_string(o.kernel) + " does not fit into " + x.to_string());
+    throw shape_error(std::string(op) + ": the window of " + std::to_string(o.kernel) + " does not fit into " +
+                      x.to_string());
   return s;
 }
 inline Shape pooled(const kernel::PoolShape& s) { return {s.batch, s.out_height(), s.out_width(), s.channels}; }
@@ -48,7 +49,8 @@ Tensor<T> unpick(const Tensor<T>& g, const Tensor<std::int32_t>& index, const ke
 }
 template <class V>
 Var<V> unpick(const Var<V>& g, const Tensor<std::int32_t>& index, const kernel::PoolShape& s) {
-  return g.tape()->record(unpick(g.value(), index, s), wrt(g, [index, s](const V& d) { return pick(d, index, pooled(s)); }));
+  return g.tape()->record(unpick(g.value(), index, s),
+                          wrt(g, [index, s](const V& d) { return pick(d, index, pooled(s)); }));
 }
 template <class V>
 Var<V> pick(const Var<V>& x, const Tensor<std::int32_t>& index, const Shape& to) {
@@ -98,7 +100,8 @@ Var<V> max_pool(const Var<V>& x, const PoolOptions& o = {}) {
     y = std::move(top);
   else
     y = max_pool(x.value(), o);
-  return x.tape()->record(std::move(y), wrt(x, [index = std::move(index), s](const V& g) { return detail::unpick(g, index, s); }));
+  return x.tape()->record(std::move(y),
+                          wrt(x, [index = std::move(index), s](const V& g) { return detail::unpick(g, index, s); }));
 }
 template <Value X>
 X average_pool(const X& x, const PoolOptions& o) {

@@ -13,7 +13,8 @@ Tensor<T> square(Tensor<T> x) {
 }
 template <class V>
 Var<V> square(const Var<V>& x) {
-  return x.tape()->record(square(x.value()), wrt(x, [x = x.value()](V g) { return std::move(g) * x * ScalarOf<V>(2); }));
+  return x.tape()->record(square(x.value()),
+                          wrt(x, [x = x.value()](V g) { return std::move(g) * x * ScalarOf<V>(2); }));
 }
 template <std::floating_point T>
 Tensor<T> pow(Tensor<T> x, std::type_identity_t<T> p) {  // libm element by element: exact, and never hot
@@ -24,7 +25,8 @@ Tensor<T> pow(Tensor<T> x, std::type_identity_t<T> p) {  // libm element by elem
 }
 template <class V>
 Var<V> pow(const Var<V>& x, ScalarOf<V> p) {
-  return x.tape()->record(pow(x.value(), p), wrt(x, [p, x = x.value()](V g) { return std::move(g) * pow(x, p - 1) * p; }));
+  return x.tape()->record(pow(x.value(), p),
+                          wrt(x, [p, x = x.value()](V g) { return std::move(g) * pow(x, p - 1) * p; }));
 }
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -25,7 +25,8 @@ class Axes {
     unsigned m = 0;
     for (int i = 0; i < count_; ++i) {
       const unsigned bit = 1u << shape.normal(list_[i]);
-      if (m & bit) throw shape_error("reduce: axis " + std::to_string(list_[i]) + " named twice for " + shape.to_string());
+      if (m & bit)
+        throw shape_error("reduce: axis " + std::to_string(list_[i]) + " named twice for " + shape.to_string());
       m |= bit;
     }
     return m;
@@ -79,12 +80,15 @@ Tensor<T> reduce(Tensor<T> x, unsigned mask, Pass pass) {
 }
 template <class T>
 Tensor<T> sum_keep(Tensor<T> x, unsigned mask) {
-  return reduce(std::move(x), mask, [](Index o, Index r, Index i, const T* from, T* to) { kernel::sum(o, r, i, from, to); });
+  return reduce(std::move(x), mask,
+                [](Index o, Index r, Index i, const T* from, T* to) { kernel::sum(o, r, i, from, to); });
 }
 template <class T>
 Tensor<T> max_keep(Tensor<T> x, unsigned mask) {
-  if (reduced_count(x.shape(), mask) == 0) throw shape_error("max: nothing to take the maximum of in " + x.shape().to_string());
-  return reduce(std::move(x), mask, [](Index o, Index r, Index i, const T* from, T* to) { kernel::max(o, r, i, from, to); });
+  if (reduced_count(x.shape(), mask) == 0)
+    throw shape_error("max: nothing to take the maximum of in " + x.shape().to_string());
+  return reduce(std::move(x), mask,
+                [](Index o, Index r, Index i, const T* from, T* to) { kernel::max(o, r, i, from, to); });
 }
 inline unsigned repeated_axes(const Shape& from, const Shape& to) {  // axes of `to` along which `from` is repeated
   unsigned m = 0;
@@ -115,7 +119,8 @@ Tensor<T> broadcast_to(Tensor<T> x, const Shape& shape) {
     throw shape_error("broadcast_to: " + x.shape().to_string() + " does not broadcast to " + shape.to_string());
   Tensor<T> y(shape);
   const detail::BroadcastStrides s(x.shape(), shape);
-  kernel::map_strided(shape.rank(), shape.begin(), s.stride, std::as_const(x).data(), y.data(), [](detail::Pack<T> v) { return v; });
+  kernel::map_strided(shape.rank(), shape.begin(), s.stride, std::as_const(x).data(), y.data(),
+                      [](detail::Pack<T> v) { return v; });
   return y;
 }
 template <std::floating_point T>
@@ -128,12 +133,14 @@ Var<V> sum_to(const Var<V>& x, const Shape& shape);
 template <class V>
 Var<V> broadcast_to(const Var<V>& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  return x.tape()->record(broadcast_to(x.value(), shape), wrt(x, [s = x.shape()](V g) { return sum_to(std::move(g), s); }));
+  return x.tape()->record(broadcast_to(x.value(), shape),
+                          wrt(x, [s = x.shape()](V g) { return sum_to(std::move(g), s); }));
 }
 template <class V>
 Var<V> sum_to(const Var<V>& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  return x.tape()->record(sum_to(x.value(), shape), wrt(x, [s = x.shape()](V g) { return broadcast_to(std::move(g), s); }));
+  return x.tape()->record(sum_to(x.value(), shape),
+                          wrt(x, [s = x.shape()](V g) { return broadcast_to(std::move(g), s); }));
 }
 
 // ---- sum

@@ -13,19 +13,22 @@ namespace detail {
 inline kernel::ResizeShape resize_shape(const Shape& from, Index height, Index width) {
   check_picture("resize", from, 1);
   if (height < 1 || width < 1 || from[1] < 1 || from[2] < 1)
-    throw argument_error("resize: from " + from.to_string() + " to " + std::to_string(height) + " x " + std::to_string(width));
+    throw argument_error("resize: from " + from.to_string() + " to " + std::to_string(height) + " x " +
+                         std::to_string(width));
   return {from[0], from[1], from[2], from[3], height, width};
 }
 template <std::floating_point T>
 Tensor<T> resized(Resize how, const Tensor<T>& x, const kernel::ResizeShape& s) {
   Tensor<T> y(Shape{s.batch, s.out_height, s.out_width, s.channels});
-  how == Resize::nearest ? kernel::resize_nearest(s, x.data(), y.data()) : kernel::resize_bilinear(s, x.data(), y.data());
+  how == Resize::nearest ? kernel::resize_nearest(s, x.data(), y.data())
+                         : kernel::resize_bilinear(s, x.data(), y.data());
   return y;
 }
 template <std::floating_point T>
 Tensor<T> resized_back(Resize how, const Tensor<T>& g, const kernel::ResizeShape& s) {
   Tensor<T> x(Shape{s.batch, s.height, s.width, s.channels});
-  how == Resize::nearest ? kernel::resize_nearest_adjoint(s, g.data(), x.data()) : kernel::resize_bilinear_adjoint(s, g.data(), x.data());
+  how == Resize::nearest ? kernel::resize_nearest_adjoint(s, g.data(), x.data())
+                         : kernel::resize_bilinear_adjoint(s, g.data(), x.data());
   return x;
 }
 template <class V>

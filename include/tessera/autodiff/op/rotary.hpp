@@ -11,7 +11,8 @@ namespace detail {
 template <std::floating_point T>
 Tensor<T> turn(Tensor<T> x, Index heads, double base, Index first, bool back) {
   if (x.rank() != 3 || heads < 1 || x.cols() % (2 * heads) != 0)
-    throw shape_error("rotate: [B, T, H D] with an even D for " + std::to_string(heads) + " heads wanted, shape is " + x.shape().to_string());
+    throw shape_error("rotate: [B, T, H D] with an even D for " + std::to_string(heads) + " heads wanted, shape is " +
+                      x.shape().to_string());
   Tensor<T> y = x.unique() ? std::move(x) : x.clone();
   kernel::RotaryShape s;
   s.batch = y.extent(0);

@@ -6,9 +6,9 @@
 #pragma once
 
 #include <span>
-#include <vector>
 #include <tessera/autodiff/op/arithmetic.hpp>
 #include <tessera/kernel/copy.hpp>
+#include <vector>
 
 namespace tessera::inline TESSERA_ISA {
 

@@ -70,17 +70,19 @@ X cross_entropy(const X& logits, const Tensor<std::int32_t>& targets, CrossEntro
   using T = ScalarOf<X>;
   const Index rows = logits.rows(), classes = logits.cols();
   if (logits.rank() < 1 || targets.shape() != logits.shape().without(-1))
-    throw shape_error("cross_entropy: targets " + targets.shape().to_string() + " for logits " + logits.shape().to_string());
+    throw shape_error("cross_entropy: targets " + targets.shape().to_string() + " for logits " +
+                      logits.shape().to_string());
   Index counted = 0;
   for (Index r = 0; r < rows; ++r) {
     const std::int32_t t = targets[r];
     if (t == o.ignore) continue;
     if (t < 0 || t >= classes)
-      throw argument_error("cross_entropy: target " + std::to_string(t) + " at position " + std::to_string(r) + " is not in [0, " +
-                           std::to_string(classes) + ")");
+      throw argument_error("cross_entropy: target " + std::to_string(t) + " at position " + std::to_string(r) +
+                           " is not in [0, " + std::to_string(classes) + ")");
     ++counted;
   }
-  const T share = counted == 0 ? T(0) : T(1) / static_cast<T>(counted), even = static_cast<T>(o.smoothing) / static_cast<T>(classes);
+  const T share = counted == 0 ? T(0) : T(1) / static_cast<T>(counted),
+          even = static_cast<T>(o.smoothing) / static_cast<T>(classes);
   if constexpr (depth_of<X> == 0) {
     const Tensor<T> lse = logsumexp(logits);
     double loss = 0;
@@ -94,23 +96,23 @@ X cross_entropy(const X& logits, const Tensor<std::int32_t>& targets, CrossEntro
     return Tensor<T>::scalar(static_cast<T>(loss) * share);
   } else {
     using V = typename X::Inner;
-    return logits.tape()->record(
-        cross_entropy(logits.value(), targets, o), wrt(logits, [x = logits.value(), targets, o, share, even](const V& g) {
-          // d = (softmax - share of each class) / rows counted; the second part is a constant
-          const Index n = x.cols();
-          Tensor<T> scale(x.shape().with(-1, 1)), wanted(x.shape(), share * even);
-          T* s = scale.data();
-          T* w = wanted.data();
-          for (Index r = 0; r < x.rows(); ++r) {
-            const bool counts = targets[r] != o.ignore;
-            s[r] = counts ? share : T(0);
-            if (counts)
-              w[r * n + targets[r]] += share * static_cast<T>(1 - o.smoothing);
-            else
-              for (Index c = 0; c < n; ++c) w[r * n + c] = T(0);
-          }
-          return (softmax(x) * scale - wanted) * g;
-        }));
+    return logits.tape()->record(cross_entropy(logits.value(), targets, o),
+                                 wrt(logits, [x = logits.value(), targets, o, share, even](const V& g) {
+                                   // d = (softmax - share of each class) / rows counted; the second part is a constant
+                                   const Index n = x.cols();
+                                   Tensor<T> scale(x.shape().with(-1, 1)), wanted(x.shape(), share * even);
+                                   T* s = scale.data();
+                                   T* w = wanted.data();
+                                   for (Index r = 0; r < x.rows(); ++r) {
+                                     const bool counts = targets[r] != o.ignore;
+                                     s[r] = counts ? share : T(0);
+                                     if (counts)
+                                       w[r * n + targets[r]] += share * static_cast<T>(1 - o.smoothing);
+                                     else
+                                       for (Index c = 0; c < n; ++c) w[r * n + c] = T(0);
+                                   }
+                                   return (softmax(x) * scale - wanted) * g;
+                                 }));
   }
 }
 

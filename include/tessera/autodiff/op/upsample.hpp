@@ -40,7 +40,8 @@ template <std::floating_point T>
 Tensor<T> block_sum(const Tensor<T>& x, Index factor) {
   detail::check_picture("block_sum", x.shape(), factor);
   if (x.shape()[1] % factor != 0 || x.shape()[2] % factor != 0)
-    throw shape_error("block_sum: " + x.shape().to_string() + " does not divide into blocks of " + std::to_string(factor));
+    throw shape_error("block_sum: " + x.shape().to_string() + " does not divide into blocks of " +
+                      std::to_string(factor));
   const Index b = x.shape()[0], h = x.shape()[1] / factor, w = x.shape()[2] / factor, c = x.shape()[3];
   Tensor<T> y(Shape{b, h, w, c});
   const T* from = x.data();
@@ -64,11 +65,13 @@ template <class V>
 Var<V> block_sum(const Var<V>& x, Index factor);
 template <class V>
 Var<V> upsample_nearest(const Var<V>& x, Index factor) {
-  return x.tape()->record(upsample_nearest(x.value(), factor), wrt(x, [factor](const V& g) { return block_sum(g, factor); }));
+  return x.tape()->record(upsample_nearest(x.value(), factor),
+                          wrt(x, [factor](const V& g) { return block_sum(g, factor); }));
 }
 template <class V>
 Var<V> block_sum(const Var<V>& x, Index factor) {
-  return x.tape()->record(block_sum(x.value(), factor), wrt(x, [factor](const V& g) { return upsample_nearest(g, factor); }));
+  return x.tape()->record(block_sum(x.value(), factor),
+                          wrt(x, [factor](const V& g) { return upsample_nearest(g, factor); }));
 }
 template <Value X>
 X average_pool(const X& x, Index factor) {
