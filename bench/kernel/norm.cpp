@@ -14,7 +14,7 @@ namespace {
 struct Arrays {
   std::vector<float> x, y, dy, gain, bias, dgain, dbias, mean, rstd;
   explicit Arrays(Index n)
-      : x(static_cast<std::size_t>(n)), y(x), dy(x), gain(4096, 1.0f), bias(4096, 0.1f), dgain(4096), dbias(4096), mean(x.size()), rstd(x) {
+      : x(static_cast<std::size_t>(n)), y(x), dy(x), gain(4096, 1.0f), bias(4096, 0.1f), dgain(4096), dbias(4096), mean(65536), rstd(65536) {
     for (std::size_t i = 0; i < x.size(); ++i) {
       x[i] = static_cast<float>(i * 2654435761u % 65536u) / 32768.0f - 1.0f;
       dy[i] = static_cast<float>(i * 40503u % 65536u) / 32768.0f - 1.0f;

@@ -24,8 +24,8 @@ Cli::~Cli() = default;
 namespace {
 // Strict numbers: the whole text, nothing CLI11 would round, wrap or read as octal.
 template <class T>
-CLI::callback_t reader(T& value, T low, T high, const char* what) {
-  return [&value, low, high, what](const CLI::results_t& texts) {
+CLI::callback_t reader(const std::string& names, T& value, T low, T high, const char* what) {
+  return [name = names.substr(0, names.find(',')), &value, low, high, what](const CLI::results_t& texts) {
     const std::string& text = texts.back();
     T read{};
     const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), read);
@@ -41,7 +41,7 @@ CLI::callback_t reader(T& value, T low, T high, const char* what) {
                       static_cast<long long>(high));
       else
         std::snprintf(range, sizeof range, "%s from 0 to %llu", what, static_cast<unsigned long long>(high));
-      throw CLI::ValidationError("wanted " + std::string(range) + ", not " + quoted(text, 60));
+      throw CLI::ValidationError(name, "wanted " + std::string(range) + ", not " + quoted(text, 60));
     }
     value = read;
     return true;
@@ -57,13 +57,13 @@ CLI::Option* single(CLI::App& app, const std::string& names, CLI::callback_t rea
 
 void Cli::option(const std::string& names, std::int64_t& value, const std::string& help, std::int64_t low,
                  std::int64_t high) {
-  single(state_->app, names, reader(value, low, high, "a whole number"), help, "N");
+  single(state_->app, names, reader(names, value, low, high, "a whole number"), help, "N");
 }
 void Cli::option(const std::string& names, std::uint64_t& value, const std::string& help) {
-  single(state_->app, names, reader(value, std::uint64_t{0}, ~std::uint64_t{0}, "a whole number"), help, "N");
+  single(state_->app, names, reader(names, value, std::uint64_t{0}, ~std::uint64_t{0}, "a whole number"), help, "N");
 }
 void Cli::option(const std::string& names, double& value, const std::string& help, double low, double high) {
-  single(state_->app, names, reader(value, low, high, "a number"), help, "X");
+  single(state_->app, names, reader(names, value, low, high, "a number"), help, "X");
 }
 void Cli::option(const std::string& names, std::string& value, const std::string& help) {
   state_->app.add_option(names, value, help)->type_name("TEXT")->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);

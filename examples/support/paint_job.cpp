@@ -145,11 +145,9 @@ std::vector<std::string> output_names(const std::string& pattern, std::size_t co
 void check_writable(const std::string& path) {
   if (path == "-") return;
   struct stat info {};
-  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
-    throw io_error(printable(path) + ": is a folder; name a file");
-  const std::string folder = detail::folder_of(path);
-  if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    throw io_error(printable(path) + ": cannot write into " + quoted(folder) + ": " + std::strerror(errno));
+  const bool exists = ::stat(path.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode)) throw io_error(printable(path) + ": is a folder; name a file");
+  if (!exists || S_ISREG(info.st_mode)) const AtomicFile tried(path);  // begun and given up: asks every question there is
 }
 
 void write_stdout(std::span<const std::uint8_t> bytes) {

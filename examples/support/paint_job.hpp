@@ -41,7 +41,7 @@ const char* name_of(Solver solver);
 /// One file name a picture from a pattern with %d or %03d. Throws argument_error for another pattern, or none for
 /// several.
 std::vector<std::string> output_names(const std::string& pattern, std::size_t count);
-/// Throws io_error when the file surely cannot be written: better said before painting than after.
+/// Throws io_error when the file cannot be made or replaced: better said before painting than after.
 void check_writable(const std::string& path);
 /// Everything, to standard output. Throws io_error.
 void write_stdout(std::span<const std::uint8_t> bytes);

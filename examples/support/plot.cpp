@@ -166,7 +166,9 @@ struct Axis {
 
 Axis axis(double low, double high, double from, double until, bool log) {
   if (log) low = std::log10(low), high = std::log10(high);
-  const double margin = high > low ? 0.03 * (high - low) : std::max(1e-12, 0.5 * std::fabs(high));
+  const double size = std::max(std::fabs(low), std::fabs(high));
+  // What differs by rounding only is a constant.
+  const double margin = high - low > 1e-9 * size ? 0.03 * (high - low) : std::max(1e-12, 0.5 * size);
   return {low - margin, high + margin, from, until, log};
 }
 
@@ -206,9 +208,14 @@ std::vector<double> ticks(double low, double high, int most, bool log) {
   const double rough = (high - low) / most, power = std::pow(10.0, std::floor(std::log10(rough)));
   double step = 10 * power;
   for (const double m : {5.0, 2.0, 1.0}) {
-    if (m * power >= rough) step = m * power;
+    const double count = std::floor(high / (m * power)) - std::ceil(low / (m * power)) + 1;
+    if (count <= most) step = m * power;
   }
-  for (double i = std::ceil(low / step); i * step <= high; ++i) out.push_back(i * step + 0.0);  // -0 + 0 is 0
+  const double start = std::ceil(low / step);
+  for (int k = 0; k <= most + 1; ++k) {
+    const double v = (start + k) * step + 0.0;  // -0 + 0 is 0
+    if (v <= high) out.push_back(v);
+  }
   return out;
 }
 

@@ -33,7 +33,7 @@ Safetensors tiny_model(std::uint64_t seed = 1) {
   c.widths = {16, 32};
   c.attention = {false, true};
   c.embedding = 24;
-  c.text = {.vocabulary = 300, .length = 10, .width = 16, .heads = 2, .layers = 1};
+  c.text = {.vocabulary = 300, .length = 16, .width = 16, .heads = 2, .layers = 1};
   Rng rng(seed);
   auto net = std::make_shared<TextUNet<float>>(c, rng);
   for_each_parameter(*net, [&](const std::string&, auto& p) {
@@ -254,7 +254,7 @@ TEST_CASE("paint refuses prompts that are none, and takes the rest", "[examples]
   s.put("long.txt", std::string(1 << 20, 'x'));
   const auto ended = s.paint({"--prompts", "long.txt", "--steps=1"});
   REQUIRE(ended.code == 0);
-  REQUIRE(contains(ended.err, "the model reads the first 10"));
+  REQUIRE(contains(ended.err, "the model reads the first 16"));
   REQUIRE(ended.err.size() < 1000);
 
   const auto coloured =

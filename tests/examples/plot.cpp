@@ -46,13 +46,14 @@ TEST_CASE("a decay by a constant factor is a straight line on a log axis", "[exa
 }
 
 TEST_CASE("ticks are round numbers", "[examples]") {
-  CHECK(ticks(0, 10, 5, false) == std::vector<double>{0, 2, 4, 6, 8, 10});
+  CHECK(ticks(0, 10, 6, false) == std::vector<double>{0, 2, 4, 6, 8, 10});
   CHECK(ticks(-1.2, 3, 5, false) == std::vector<double>{-1, 0, 1, 2, 3});
   CHECK(ticks(90, 12100, 6, false) == std::vector<double>{2000, 4000, 6000, 8000, 10000, 12000});
   CHECK(ticks(0.04, 1.5, 9, true).size() == 5);  // 0.05 0.1 0.2 0.5 1
   CHECK(ticks(1e-9, 1e9, 6, true).size() <= 7);
   CHECK(ticks(2.1, 4.9, 5, true).size() >= 4);  // within a decade
   CHECK(ticks(1, 1, 5, false).empty());
+  CHECK(ticks(3, std::nextafter(3, 4), 5, false).size() < 8);  // closer than ticks can be told apart: it ends
 }
 
 TEST_CASE("plots of nothing, one point, constants and NaN are drawn", "[examples]") {

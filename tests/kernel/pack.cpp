@@ -56,7 +56,7 @@ TEMPLATE_TEST_CASE("arithmetic, signs and choices, lane by lane", "[kernel][pack
   same(number(a == a), [&](auto) { return T(1); });
   same(select(b < c, a, c), [&](auto i) { return y[i] < z[i] ? x[i] : z[i]; });
   same(nearest(a * P(T(100))), [&](auto i) { return std::nearbyint(x[i] * T(100)); });
-  same(to_float<T>(to_int(a * P(T(100)))), [&](auto i) { return std::nearbyint(x[i] * T(100)) + T(0); });
+  same(to_float(to_int(a * P(T(100)))), [&](auto i) { return std::nearbyint(x[i] * T(100)) + T(0); });
   const std::vector<T> fused = lanes(fma(a, b, c)), negated = lanes(fnma(a, b, c));
   for (std::size_t i = 0; i < x.size(); ++i) {  // rounded once or twice
     CHECK(static_cast<double>(fused[i]) == Approx(static_cast<double>(x[i] * y[i] + z[i])).margin(1e-6));
@@ -121,9 +121,9 @@ TEMPLATE_TEST_CASE("part of a pack: no element beyond is read or written", "[ker
     // exactly n elements at the end of their own allocation: the address sanitizer sees one too many
     const auto x = laws::numbers<T>(n, 1);
     std::vector<T> y(x.size());
-    const Pack<T> some = load_some(x.data(), n);
+    const Pack<T> some = kernel::load_some(x.data(), n);
     same(some, [&](auto i) { return i < x.size() ? x[i] : T(0); });
-    store_some(y.data(), some, n);
+    kernel::store_some(y.data(), some, n);
     CHECK(laws::same_bits(x, y));
     same(number(kernel::first_lanes<T>(n)), [&](auto i) { return static_cast<Index>(i) < n ? T(1) : T(0); });
   }

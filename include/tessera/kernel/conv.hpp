@@ -8,8 +8,8 @@
 //   ConvWeights<float> kept(s, w);        for weights that stay the same over many calls:
 //   conv(s, x, kept, bias, y);            the same bits as conv(s, x, w, bias, y)
 //
-// GFLOP/s on one core with an FMA peak of 205 (AVX-512; 32 pictures of 16x16, 96 -> 96 channels, 3x3): plain loops 6,
-// direct 188, Winograd F(4x4, 3x3) 550, counted in the multiplications of the plain loops. See bench/kernel/conv.cpp.
+// GFLOP/s on one core with an FMA peak of 217 (AVX-512; 32 pictures of 16x16, 96 -> 96 channels, 3x3), counted in the
+// multiplications of the plain loops: plain 6, direct 188, Winograd F(4x4, 3x3) 480. See bench/kernel/conv.cpp.
 #pragma once
 
 #include <type_traits>

@@ -23,20 +23,11 @@ namespace tessera::inline TESSERA_ISA::kernel {
 
 namespace detail {
 
-// The tile of large products. With 32 registers 8 x 3 loads less than 12 x 2 for the same work (11 registers to 24 fma's,
-// not 14), which tells when the core's other thread is busy: 190 against 175 GFLOP/s of 208, 155 against 137 at worst.
-inline constexpr int gemm_rows = native_width == 16 ? 8 : 6, gemm_regs = native_width == 16 ? 3 : 2;
+// The tile: 3 registers across. With 32 registers 8 x 3 loads less than 12 x 2 for the same work (11 registers to 24 fma's,
+// not 14), which tells when the core's other thread is busy: 155 against 137 GFLOP/s; with 16, 4 x 3 beats 6 x 2 by 5 %.
+inline constexpr int gemm_rows = native_width == 16 ? 8 : 4, gemm_regs = 3;
 template <class T>
-inline constexpr int gemm_cols = gemm_regs* lanes_of<T>;
-using gemm_heights = std::integer_sequence<int, 4, gemm_rows>;  // one to three rows take as long as four
-
-/// A by columns, streaming in from L2.
-template <class T>
-struct Stream : Columns<T> {
-  [[gnu::always_inline]] void expect(Index k) const {
-    if constexpr (lanes_of < T >> 1) __builtin_prefetch(this->data + k * this->step + 128);
-  }
-};
+inline constexpr int gemm_cols = gemm_regs * lanes_of<T>;
 
 inline Index at_most(Index x, Index limit) { return x < limit ? x : limit; }
 inline Index ceil_div(Index x, Index y) { return (x + y - 1) / y; }
@@ -56,7 +47,7 @@ struct TileJob {
   bool add;
 };
 
-// Not inlined: 2 heights (and narrower tiles) x 2 forms of A are all the tile code of a type, shared by every epilogue.
+// Not inlined: a few heights and widths x 2 forms of A are all the tile code of a type, shared by every epilogue.
 template <class T, int R, int V, bool ByRows>
 [[gnu::noinline]] void run_tiles(const TileJob<T>& job) {
   constexpr int L = lanes_of<T>;
@@ -72,12 +63,13 @@ template <class T, int R, int V, bool ByRows>
       if constexpr (ByRows)
         fma_tile(acc, count, RowPointers<T, R>::of(a + k, job.a_step, rows), b, job.ldb);
       else
-        fma_tile(acc, count, Stream<T>{{a + k * job.a_step, job.a_step}}, b, job.ldb);
+        fma_tile(acc, count, Columns<T>{a + k * job.a_step, job.a_step}, b, job.ldb);
     };
     // C arrives while the sum is made, two rows at a time: all at once would hold every line buffer, and A would wait.
-    const Index part = whole && job.K >= 64 ? job.K / (R / 2) / 4 * 4 : job.K;
+    const bool parts = whole && job.K >= 128;
+    const Index part = parts ? job.K / (R / 2) / 4 * 4 : job.K;
     for (Index k = 0, row = 0; k < job.K; k += part, row += 2) {
-      if (whole && row < R) {
+      if (parts && row < R) {
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) {
           __builtin_prefetch(c + row * ldc + v * L);
@@ -128,27 +120,38 @@ void run(const TileJob<T>& job, bool by_rows) {
   constexpr std::integral_constant<int, gemm_rows> full{};
   if (job.cols <= lanes_of<T>)
     as(full, std::integral_constant<int, 1>{});
-  else if (gemm_regs == 3 && job.cols <= 2 * lanes_of<T>)
+  else if (job.cols <= 2 * lanes_of<T>)
     as(full, std::integral_constant<int, 2>{});
+  else if (job.rows <= 4)  // one to three rows take as long as four: each of their chains waits for its own last fma
+    as(std::integral_constant<int, 4>{}, std::integral_constant<int, 3>{});
   else
-    with_rows<gemm_heights>(job.rows, [&](auto rows) { as(rows, std::integral_constant<int, gemm_regs>{}); });
+    as(full, std::integral_constant<int, 3>{});
 }
 
 template <class T>
 [[gnu::noinline]] void pack_rows(T* to, View<T> a, Index row, Index k, Index rows, Index K) {
   pack_panel<gemm_rows>(to, a.at(row, k).transposed(), K, rows);
 }
+/// Rows [k, k + K) of `cols` columns of B from `col` on, as panels. By rows, B is walked 32 rows at a time across all
+/// panels: one panel's rows lie pages apart.
 template <class T>
 [[gnu::noinline]] void pack_columns(T* to, View<T> b, Index k, Index col, Index K, Index cols) {
-  pack_panel<gemm_cols<T>>(to, b.at(k, col), K, cols);
+  constexpr Index W = gemm_cols<T>;
+  const Index depth = b.col_stride == 1 ? 32 : K;
+  for (Index i = 0; i < K; i += depth) {
+    for (Index j = 0; j < cols; j += W) {
+      pack_panel<gemm_cols<T>>(to + j * K + i * W, b.at(k + i, col + j), at_most(K - i, depth), at_most(cols - j, W));
+    }
+  }
 }
 
 template <class T, class Epilogue>
 void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* c, Index ldc, bool accumulate,
               const Epilogue& epilogue) {
   constexpr Index R = gemm_rows, W = gemm_cols<T>;
-  constexpr Index block_rows = (native_width == 16 ? 384 : 240) / R * R;  // of A packed at a time, in half of L2
-  constexpr Index wide = 2048 / W * W;                                    // columns of B packed at a time, 2 MB
+  constexpr Index block_rows = 384;         // of A packed at a time: 384 KB, in L2
+  constexpr Index wide = 2048 / W * W;      // columns of B packed at a time for all tasks, 2 MB
+  constexpr Index group = 4 * W;            // or by each task, in L2
   if (M <= 0 || N <= 0) return;
   threads = threads && M * N * K >= (Index{1} << 20);  // about 5 to 20 us of work
   if (M == 1 && a.col_stride == 1 && (b.col_stride == 1 || b.row_stride == 1)) {
@@ -158,7 +161,7 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
   const bool a_by_rows = a.col_stride == 1;
   const bool b_in_place = b.col_stride == 1 && (M <= 12 || N * K <= (Index{1} << 14));
   const bool a_in_place = (a_by_rows || a.row_stride == 1) && (b_in_place || N <= 4 * W);
-  const bool b_shared = !b_in_place && M > 96;  // packed once for all tasks; else each panel by the task that uses it
+  const bool b_shared = !b_in_place && M > block_rows;  // packed once for all tasks; else each panel by the task that uses it
 
   const Index kc = k_block(K);
   const Workspace<T> b_packed(b_shared ? ceil_div(at_most(N, wide), W) * W * kc : 0);
@@ -166,7 +169,7 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
     const Index n = at_most(N - j0, wide), panels = b_shared ? ceil_div(n, W) : 0;
     // Tasks: blocks of C, for threads smaller ones when there are few. A is packed by each task, so columns are cut last.
     Index rows = ceil_div(ceil_div(M, ceil_div(M, block_rows)), R) * R, cols = ceil_div(n, W) * W;
-    while (threads && ceil_div(M, rows) * ceil_div(n, cols) < 8 && rows * cols * kc > (Index{1} << 18)) {
+    while (threads && ceil_div(M, rows) * ceil_div(n, cols) < 16 && rows * cols * kc > (Index{1} << 18)) {
       if (rows > 96 && (b_in_place || b_shared))
         rows = ceil_div(rows / 2, R) * R;
       else if (cols > (a_in_place ? 1 : 4) * W)
@@ -180,13 +183,12 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
       const Index k = at_most(K - k0, kc);
       const bool add = accumulate || k0 > 0, last = k0 + k == K;
       for_blocks(threads && panels > 8, panels, 4, [&](Index begin, Index end) {
-        for (Index p = begin; p < end; ++p) {
-          pack_columns<T>(b_packed.data() + p * W * k, b, k0, j0 + p * W, k, at_most(n - p * W, W));
-        }
+        const Index from = begin * W, to = at_most(end * W, n);
+        pack_columns<T>(b_packed.data() + from * k, b, k0, j0 + from, k, to - from);
       });
       for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index end) {
         const Workspace<T> a_packed(a_in_place ? (a_by_rows ? 0 : k * R) : rows * k);
-        const Workspace<T> b_panel(b_shared || (b_in_place && n % lanes_of<T> == 0) ? 0 : k * W);
+        const Workspace<T> b_some(b_shared || (b_in_place && n % lanes_of<T> == 0) ? 0 : k * group);
         Index packed_row = -1;
         for (Index task = begin; task < end; ++task) {
           const Index row0 = task / across * rows, row1 = at_most(row0 + rows, M);
@@ -197,16 +199,18 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
             }
             packed_row = row0;
           }
-          for (Index j = col0; j < col1; j += W) {
-            const Index across_tile = at_most(col1 - j, W);
+          for (Index j = col0, across_tile; j < col1; j += across_tile) {
+            across_tile = at_most(col1 - j, W);
+            if (b_in_place && col1 - j == W + lanes_of<T>) across_tile = 2 * lanes_of<T>;  // 2 + 2 registers, not 3 + 1
             const T* b_tile = b_packed.data() + j * k;
             Index ldb = W;
             if (b_in_place && across_tile % lanes_of<T> == 0) {
               b_tile = b.at(k0, j0 + j).data;
               ldb = b.row_stride;
             } else if (!b_shared) {
-              pack_columns<T>(b_panel.data(), b, k0, j0 + j, k, across_tile);
-              b_tile = b_panel.data();
+              const Index done = b_in_place ? 0 : (j - col0) % group;
+              if (done == 0) pack_columns<T>(b_some.data(), b, k0, j0 + j, k, at_most(col1 - j, group));
+              b_tile = b_some.data() + done * k;
             }
             T* c_tile = c + row0 * ldc + j0 + j;
             const Index whole = (row1 - row0) / R, rest = (row1 - row0) % R;

@@ -61,7 +61,6 @@ template <int R, int V, class T, class A>
     Pack<T> row[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) row[v] = Pack<T>::load(b + k * ldb + v * lanes_of<T>);
-    if constexpr (requires { a.expect(k); }) a.expect(k);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const Pack<T> x(a.at(i, k));
