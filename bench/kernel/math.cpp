@@ -1,11 +1,11 @@
-// The elementary functions and the simplest maps and reductions, beside the plain loop over libm, in items a second. 4,096 floats
-// stay in L1; 1 M and 16 M show what memory allows.
+// The elementary functions and the simplest maps and reductions, beside the plain loop over libm, in items a second.
+// 4,096 floats stay in L1; 1 M and 16 M show what memory allows.
 #include <benchmark/benchmark.h>
 #include <cmath>
-#include <vector>
 #include <tessera/kernel/elementwise.hpp>
 #include <tessera/kernel/math.hpp>
 #include <tessera/kernel/reduce.hpp>
+#include <vector>
 
 using namespace tessera;
 using kernel::F;
@@ -65,21 +65,49 @@ const auto sizes = [](benchmark::internal::Benchmark* b) { b->Arg(4096)->Arg(1 <
 
 }  // namespace
 
-BENCHMARK_CAPTURE(map, exp, [](F x) { return kernel::exp(x); }, -10, 10)->Apply(sizes);
-BENCHMARK_CAPTURE(plain_map, exp, [](float x) { return std::exp(x); }, -10, 10)->Apply(sizes);
-BENCHMARK_CAPTURE(map, log, [](F x) { return kernel::log(x); }, 0.01, 10)->Apply(sizes);
-BENCHMARK_CAPTURE(plain_map, log, [](float x) { return std::log(x); }, 0.01, 10)->Apply(sizes);
-BENCHMARK_CAPTURE(map, tanh, [](F x) { return kernel::tanh(x); }, -5, 5)->Apply(sizes);
-BENCHMARK_CAPTURE(plain_map, tanh, [](float x) { return std::tanh(x); }, -5, 5)->Apply(sizes);
-BENCHMARK_CAPTURE(map, erf, [](F x) { return kernel::erf(x); }, -4, 4)->Apply(sizes);
-BENCHMARK_CAPTURE(plain_map, erf, [](float x) { return std::erf(x); }, -4, 4)->Apply(sizes);
-BENCHMARK_CAPTURE(map, sin, [](F x) { return kernel::sin(x); }, -10, 10)->Apply(sizes);
-BENCHMARK_CAPTURE(plain_map, sin, [](float x) { return std::sin(x); }, -10, 10)->Apply(sizes);
-BENCHMARK_CAPTURE(map, silu, [](F x) { return kernel::silu(x); }, -6, 6)->Apply(sizes);
+BENCHMARK_CAPTURE(
+    map, exp, [](F x) { return kernel::exp(x); }, -10, 10)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    plain_map, exp, [](float x) { return std::exp(x); }, -10, 10)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    map, log, [](F x) { return kernel::log(x); }, 0.01, 10)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    plain_map, log, [](float x) { return std::log(x); }, 0.01, 10)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    map, tanh, [](F x) { return kernel::tanh(x); }, -5, 5)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    plain_map, tanh, [](float x) { return std::tanh(x); }, -5, 5)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    map, erf, [](F x) { return kernel::erf(x); }, -4, 4)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    plain_map, erf, [](float x) { return std::erf(x); }, -4, 4)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    map, sin, [](F x) { return kernel::sin(x); }, -10, 10)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    plain_map, sin, [](float x) { return std::sin(x); }, -10, 10)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    map, silu, [](F x) { return kernel::silu(x); }, -6, 6)
+    ->Apply(sizes);
 BENCHMARK_CAPTURE(plain_map, silu, plain_silu, -6, 6)->Apply(sizes);
-BENCHMARK_CAPTURE(map, gelu, [](F x) { return kernel::gelu(x); }, -6, 6)->Apply(sizes);
+BENCHMARK_CAPTURE(
+    map, gelu, [](F x) { return kernel::gelu(x); }, -6, 6)
+    ->Apply(sizes);
 BENCHMARK_CAPTURE(plain_map, gelu, plain_gelu, -6, 6)->Apply(sizes);
-BENCHMARK_CAPTURE(map, square, [](F x) { return x * x; }, -6, 6)->Apply(sizes);
-BENCHMARK_CAPTURE(plain_map, square, [](float x) { return x * x; }, -6, 6)->Apply(sizes);
+BENCHMARK_CAPTURE(
+    map, square, [](F x) { return x * x; }, -6, 6)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(
+    plain_map, square, [](float x) { return x * x; }, -6, 6)
+    ->Apply(sizes);
 BENCHMARK_CAPTURE(reduce, sum, [](Index n, const float* x) { return kernel::sum(n, x); })->Apply(sizes);
 BENCHMARK_CAPTURE(reduce, plain_sum, plain_sum)->Apply(sizes);

@@ -1,4 +1,5 @@
-// The greatest error of each elementary function over all 2^32 floats, as the table in the README. A program of its own:
+// The greatest error of each elementary function over all 2^32 floats, as the table in the README. A program of its
+// own:
 //   g++ -std=c++20 -O2 -march=native -I include -I . bench/kernel/ulp_table.cpp -o ulp_table && ./ulp_table
 // Some 20 minutes on one core, most of them in libm. An argument takes every n-th float only: ./ulp_table 97
 #include <cstdio>

@@ -17,7 +17,8 @@ TEMPLATE_TEST_CASE("map, zip and zip3 are the plain loop", "[kernel][elementwise
   using T = TestType;
   for (const Index n : laws::lengths<T>()) {
     for (const Index shift : {0, 1, 3}) {  // unaligned
-      const auto a = laws::numbers<T>(n + shift, 1), b = laws::numbers<T>(n + shift, 2), c = laws::numbers<T>(n + shift, 3);
+      const auto a = laws::numbers<T>(n + shift, 1), b = laws::numbers<T>(n + shift, 2),
+                 c = laws::numbers<T>(n + shift, 3);
       std::vector<T> y(size(n + shift + 1), T(-9));
       const auto check = [&](auto want) {
         bool same = true;

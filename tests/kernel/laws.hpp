@@ -1,14 +1,14 @@
-// The laws every kernel over arrays keeps: equal to the plain loop at lengths about the pack's width, aligned or not; the same
-// bits whatever the number of threads.
+// The laws every kernel over arrays keeps: equal to the plain loop at lengths about the pack's width, aligned or not;
+// the same bits whatever the number of threads.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
-#include <vector>
 #include <tessera/kernel/pack.hpp>
 #include <tessera/kernel/parallel.hpp>
+#include <vector>
 #include "tests/support/catch.hpp"
 
 namespace laws {
@@ -45,7 +45,8 @@ template <class T, class Want, class Scale>
 double worst(const std::vector<T>& got, const Want& want, const Scale& scale) {
   double most = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
-    const double e = std::fabs(static_cast<double>(got[i]) - want(static_cast<Index>(i))) / (scale(static_cast<Index>(i)) + 1e-30);
+    const double e =
+        std::fabs(static_cast<double>(got[i]) - want(static_cast<Index>(i))) / (scale(static_cast<Index>(i)) + 1e-30);
     if (!(e <= most)) most = e;  // NaN too
   }
   return most;

@@ -1,5 +1,5 @@
-// The elementary functions against libm in double: a stride through all floats, and every float where they are likely to be
-// wrong. bench/kernel/ulp_table.cpp goes through all 2^32.
+// The elementary functions against libm in double: a stride through all floats, and every float where they are likely
+// to be wrong. bench/kernel/ulp_table.cpp goes through all 2^32.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -20,12 +20,14 @@ std::uint64_t bits_of(float x) {
   return u;
 }
 
-/// Both signs of: 4096 floats about each edge of a range reduction or a branch, the ends of the denormals, the largest, inf, NaN.
+/// Both signs of: 4096 floats about each edge of a range reduction or a branch, the ends of the denormals, the largest,
+/// inf, NaN.
 template <class Fn, class Oracle>
 ulp::Worst near_edges(double bound, Fn f, Oracle oracle) {
   ulp::Worst worst;
-  for (const float edge : {0.0f, 1.17549435e-38f, 0.35f, 0.5f, 0.70710678f, 0.9f, 1.0f, 1.41421356f, 2.0f, 4.0f, 10.0f, 15.0f,
-                           20.0f, 60.0f, 64.0f, 87.3f, 88.72284f, 103.97f, 110.0f, 1.0e5f, 3.4028235e38f}) {
+  for (const float edge :
+       {0.0f,  1.17549435e-38f, 0.35f, 0.5f,  0.70710678f, 0.9f,      1.0f,    1.41421356f, 2.0f,   4.0f,         10.0f,
+        15.0f, 20.0f,           60.0f, 64.0f, 87.3f,       88.72284f, 103.97f, 110.0f,      1.0e5f, 3.4028235e38f}) {
     const std::uint64_t at = bits_of(edge), first = at < 2048 ? 0 : at - 2048;
     for (const std::uint64_t sign : {std::uint64_t{0}, std::uint64_t{1} << 31}) {
       const ulp::Worst w = ulp::through(sign + first, sign + at + 2048, 1, bound, f, oracle);

@@ -1,6 +1,6 @@
 // Every operation of a pack against the same operation lane by lane.
-#include <tessera/kernel/pack.hpp>
 #include <limits>
+#include <tessera/kernel/pack.hpp>
 #include <vector>
 #include "tests/kernel/laws.hpp"
 
@@ -76,7 +76,8 @@ TEMPLATE_TEST_CASE("a pack of one number is that number, the sign of zero includ
 
 TEMPLATE_TEST_CASE("nearest rounds half to even, at every size", "[kernel][pack]", float, double) {
   using T = TestType;
-  for (const T v : {T(0.5), T(1.5), T(2.5), T(-0.5), T(-1.5), T(0.49999997), T(4194304.5), T(8388609), T(1e10), T(-3e20)})
+  for (const T v :
+       {T(0.5), T(1.5), T(2.5), T(-0.5), T(-1.5), T(0.49999997), T(4194304.5), T(8388609), T(1e10), T(-3e20)})
     same(nearest(Pack<T>(v)), [v](auto) { return std::nearbyint(v); });
 }
 

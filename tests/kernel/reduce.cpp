@@ -1,5 +1,5 @@
-#include <tessera/kernel/reduce.hpp>
 #include <limits>
+#include <tessera/kernel/reduce.hpp>
 #include <vector>
 #include "tests/kernel/laws.hpp"
 
@@ -34,8 +34,9 @@ TEST_CASE("a long sum of floats keeps its digits", "[kernel][reduce]") {
 
 TEMPLATE_TEST_CASE("reductions over the middle of [outer, reduced, inner]", "[kernel][reduce]", float, double) {
   using T = TestType;
-  const Index cases[][3] = {{1, 1, 1},  {1, 0, 3},    {4, 7, 1},    {3, 1000, 1},  {1, 300, 3},   {1, 17, 16},    {1, 513, 65}, {5, 40, 33},
-                            {2, 3, 200}, {1, 5000, 129}, {1, 300, 3000}, {1, 70000, 8}, {3, 2000, 200}, {1, 2, 50000}};
+  const Index cases[][3] = {{1, 1, 1},      {1, 0, 3},     {4, 7, 1},      {3, 1000, 1}, {1, 300, 3},
+                            {1, 17, 16},    {1, 513, 65},  {5, 40, 33},    {2, 3, 200},  {1, 5000, 129},
+                            {1, 300, 3000}, {1, 70000, 8}, {3, 2000, 200}, {1, 2, 50000}};
   for (const auto& e : cases) {
     const Index outer = e[0], reduced = e[1], inner = e[2];
     const auto x = laws::numbers<T>(outer * reduced * inner, 1);
@@ -50,7 +51,8 @@ TEMPLATE_TEST_CASE("reductions over the middle of [outer, reduced, inner]", "[ke
       if (v > top[at]) top[at] = v;
     }
     CAPTURE(outer, reduced, inner);
-    CHECK(laws::worst(total, [&](Index i) { return want[size(i)]; }, [&](Index i) { return magnitude[size(i)]; }) <
+    CHECK(laws::worst(
+              total, [&](Index i) { return want[size(i)]; }, [&](Index i) { return magnitude[size(i)]; }) <
           8 * laws::epsilon<T>);
     bool same = true;
     for (std::size_t i = 0; i < top.size(); ++i) same = same && static_cast<double>(greatest[i]) == top[i];

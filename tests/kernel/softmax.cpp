@@ -1,5 +1,5 @@
-#include <tessera/kernel/softmax.hpp>
 #include <limits>
+#include <tessera/kernel/softmax.hpp>
 #include <vector>
 #include "tests/kernel/laws.hpp"
 
@@ -51,16 +51,20 @@ TEMPLATE_TEST_CASE("softmax, log-softmax and log-sum-exp are the plain loop's", 
     kernel::log_softmax_adjoint(rows, cols, log_y.data(), dy.data(), dlog.data());
     const auto at = [](const std::vector<double>& v) { return [&v](Index i) { return v[size(i)]; }; };
     const double eps = laws::epsilon<T> * (sizeof(T) == 4 ? 1 : 20);  // the oracle, in double, rounds as well
-    const auto scale = [&](Index i) { return want.probability[size(i)] * (3 + std::fabs(want.log_probability[size(i)])); };  // x - m rounds
+    const auto scale = [&](Index i) {
+      return want.probability[size(i)] * (3 + std::fabs(want.log_probability[size(i)]));
+    };  // x - m rounds
     CAPTURE(cols);
     CHECK(laws::worst(y, at(want.probability), scale) < 2 * eps);
-    CHECK(laws::worst(log_y, at(want.log_probability), [&](Index i) { return 1 + std::fabs(want.log_probability[size(i)]); }) < 3 * eps);
+    CHECK(laws::worst(log_y, at(want.log_probability),
+                      [&](Index i) { return 1 + std::fabs(want.log_probability[size(i)]); }) < 3 * eps);
     CHECK(laws::worst(lse, at(want.lse), [&](Index i) { return 1 + std::fabs(want.lse[size(i)]); }) < 2 * eps);
     CHECK(laws::worst(dx, at(want.dx), scale) < 8 * eps);
     // exp(log_y) is as good as log_y, up to 40 here, and is multiplied by the sum of dy
     CHECK(laws::worst(dlog, at(want.dlog), [&](Index i) {
-      return 2 + want.probability[size(i)] * (1 + std::fabs(want.log_probability[size(i)])) * 3 * std::sqrt(static_cast<double>(cols));
-    }) < 8 * eps);
+            return 2 + want.probability[size(i)] * (1 + std::fabs(want.log_probability[size(i)])) * 3 *
+                           std::sqrt(static_cast<double>(cols));
+          }) < 8 * eps);
   }
 }
 

@@ -1,5 +1,5 @@
-// How far the elementary functions are from libm in double, in units of the last place: shared by the test (a stride through all
-// floats) and bench/kernel/ulp_table.cpp (every float).
+// How far the elementary functions are from libm in double, in units of the last place: shared by the test (a stride
+// through all floats) and bench/kernel/ulp_table.cpp (every float).
 #pragma once
 
 #include <cmath>

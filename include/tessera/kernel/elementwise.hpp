@@ -1,8 +1,9 @@
-// Elementwise kernels: y = f(x), f(a, b), f(a, b, c), and the same with operands broadcast over rows, columns or any axes.
+// Elementwise kernels: y = f(x), f(a, b), f(a, b, c), and the same with operands broadcast over rows, columns or any
+// axes.
 //
-// f takes and returns Pack<T>. It is compiled once a kernel: the last, partial pack goes through the same instructions by way of
-// a buffer, so an element's value never depends on where in the array it lies, on the batch around it or on the threads.
-// y may be an operand of its own shape; an operand that is broadcast must not overlap y.
+// f takes and returns Pack<T>. It is compiled once a kernel: the last, partial pack goes through the same instructions
+// by way of a buffer, so an element's value never depends on where in the array it lies, on the batch around it or on
+// the threads. y may be an operand of its own shape; an operand that is broadcast must not overlap y.
 #pragma once
 
 #include <tessera/core/index.hpp>

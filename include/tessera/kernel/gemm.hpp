@@ -58,13 +58,6 @@ template <class T, int R, int V, bool ByRows>
   for (Index tile = 0; tile < job.tiles; ++tile, a += job.a_tile, c += R * ldc) {
     Pack<T> acc[R][V];
     clear(acc);
-    const auto add_terms = [&](Index k, Index count) {
-      const T* b = job.b + k * job.ldb;
-      if constexpr (ByRows)
-        fma_tile(acc, count, RowPointers<T, R>::of(a + k, job.a_step, rows), b, job.ldb);
-      else
-        fma_tile(acc, count, Columns<T>{a + k * job.a_step, job.a_step}, b, job.ldb);
-    };
     // C arrives while the sum is made, two rows at a time: all at once would hold every line buffer, and A would wait.
     const bool parts = whole && job.K >= 128;
     const Index part = parts ? job.K / (R / 2) / 4 * 4 : job.K;
@@ -76,7 +69,12 @@ template <class T, int R, int V, bool ByRows>
           __builtin_prefetch(c + (row + 1) * ldc + v * L);
         }
       }
-      add_terms(k, at_most(job.K - k, part));
+      const Index count = at_most(job.K - k, part);
+      const T* b = job.b + k * job.ldb;
+      if constexpr (ByRows)
+        fma_tile(acc, count, RowPointers<T, R>::of(a + k, job.a_step, rows), b, job.ldb);
+      else
+        fma_tile(acc, count, Columns<T>{a + k * job.a_step, job.a_step}, b, job.ldb);
     }
     if (whole) {
       if (job.add) {

@@ -1,10 +1,12 @@
-// Normalisation of channels with adjoints: group norm (Wu and He 2018, arXiv 1803.08494) on channels-last [batch, space, channels],
-// and batch norm (Ioffe and Szegedy 2015, arXiv 1502.03167), which is group norm of one item with every channel its own group.
+// Normalisation of channels with adjoints: group norm (Wu and He 2018, arXiv 1803.08494) on channels-last [batch,
+// space, channels], and batch norm (Ioffe and Szegedy 2015, arXiv 1502.03167), which is group norm of one item with
+// every channel its own group.
 //
 //   y = activation((x - mean) rstd gain + bias),   rstd = 1 / sqrt(variance + eps), mean and rstd [batch, groups]
 //
-// The activation (SiLU in every U-Net) runs in the same pass, in both directions. Means are sums of x minus its first element,
-// variances a second pass over x - mean; gain and bias may be null. Sums run in blocks that the extents alone fix.
+// The activation (SiLU in every U-Net) runs in the same pass, in both directions. Means are sums of x minus its first
+// element, variances a second pass over x - mean; gain and bias may be null. Sums run in blocks that the extents alone
+// fix.
 #pragma once
 
 #include <cmath>

@@ -1,9 +1,10 @@
-// Elementary functions of a pack of floats: exp, log, tanh, erf, sin, cos within 2 ULP, sigmoid and silu within 3, gelu within 5
-// over the whole float range, denormals, infinities and NaN included (bench/kernel/ulp_table.cpp goes through all 2^32).
+// Elementary functions of a pack of floats: exp, log, tanh, erf, sin, cos within 2 ULP, sigmoid and silu within 3, gelu
+// within 5 over the whole float range, denormals, infinities and NaN included (bench/kernel/ulp_table.cpp goes through
+// all 2^32).
 //
-// Each is range reduction to a small interval and a minimax polynomial of our own (Remez exchange at 40 digits). Products that
-// must not be rounded twice are written as fma(); what depends on it has another form where the machine has none.
-// Pack<double>, which serves gradient checks, calls libm lane by lane.
+// Each is range reduction to a small interval and a minimax polynomial of our own (Remez exchange at 40 digits).
+// Products that must not be rounded twice are written as fma(); what depends on it has another form where the machine
+// has none. Pack<double>, which serves gradient checks, calls libm lane by lane.
 #pragma once
 
 #include <cmath>

@@ -1,10 +1,10 @@
-// Normalisation of rows with adjoints: layer norm (Ba et al. 2016, arXiv 1607.06450) and RMS norm (Zhang and Sennrich 2019,
-// arXiv 1910.07467). Over groups of channels and over the batch: kernel/group_norm.hpp, included here.
+// Normalisation of rows with adjoints: layer norm (Ba et al. 2016, arXiv 1607.06450) and RMS norm (Zhang and Sennrich
+// 2019, arXiv 1910.07467). Over groups of channels and over the batch: kernel/group_norm.hpp, included here.
 //
 //   y = (x - mean) rstd gain + bias,   rstd = 1 / sqrt(variance + eps);   RMS norm: mean = bias = 0
 //
-// An offset far larger than the spread costs no accuracy: means are sums of x - x[0], variances a second pass over x - mean, and
-// what a float cannot hold of the mean is taken off too. gain and bias may be null.
+// An offset far larger than the spread costs no accuracy: means are sums of x - x[0], variances a second pass over x -
+// mean, and what a float cannot hold of the mean is taken off too. gain and bias may be null.
 #pragma once
 
 #include <cmath>

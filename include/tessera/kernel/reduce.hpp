@@ -1,7 +1,8 @@
 // Sums, maxima and dot products: of a whole array, of rows, of columns, of the middle axis of [outer, reduced, inner].
 //
-// The order of additions depends on the extents and the instruction set alone, never on threads: fixed blocks, within a block four
-// packs side by side, blocks of floats added up in double. The error so grows like the block (1024), not like the array.
+// The order of additions depends on the extents and the instruction set alone, never on threads: fixed blocks, within a
+// block four packs side by side, blocks of floats added up in double. The error so grows like the block (1024), not
+// like the array.
 #pragma once
 
 #include <tessera/core/index.hpp>

@@ -2,8 +2,8 @@
 //
 //   softmax(x)_i = exp(x_i - m) / sum_j exp(x_j - m),   m = max_j x_j
 //
-// -inf is a masked entry: probability 0. A row of nothing but -inf gives zeros (softmax) or -inf (the other two), not NaN, so that a
-// fully masked query contributes nothing. Terms below exp(-87) of the greatest count as 0 in float.
+// -inf is a masked entry: probability 0. A row of nothing but -inf gives zeros (softmax) or -inf (the other two), not
+// NaN, so that a fully masked query contributes nothing. Terms below exp(-87) of the greatest count as 0 in float.
 #pragma once
 
 #include <tessera/kernel/elementwise.hpp>
