@@ -1,12 +1,14 @@
-// How well examples/paint paints what it is told: each picture made is compared with all true emoji, and counts as a hit when
-// none is nearer to it than the one whose name was the prompt (examples/support/nearest_picture.hpp says what near means).
+// How well examples/paint paints what it is told: each picture made is compared with all true emoji, and counts as a
+// hit when none is nearer to it than the one whose name was the prompt (examples/support/nearest_picture.hpp says what
+// near means).
 //
 //   build/examples/score_paint                        500 seen names and all held-out combinations, in English and Chinese
 //   build/examples/score_paint --count 100 --sheet worst.png
 //   build/examples/score_paint --perturb              true pictures instead of painted ones, shifted, blurred, noisy
 //
-// Candidates are all pictures of the set without flags (the training leaves flags out). In Chinese a name is read in simplified
-// or traditional characters, by a hash of its code points. The sample of seen names follows from --seed alone.
+// Candidates are all pictures of the set without flags (the training leaves flags out). In Chinese a name is read in
+// simplified or traditional characters, by a hash of its code points. The sample of seen names follows from --seed
+// alone.
 #include <unistd.h>
 
 #include <algorithm>

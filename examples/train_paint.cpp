@@ -1,6 +1,6 @@
-// Trains the picture model of examples/paint on the emoji that install from Debian: flow matching, a U-Net, a text encoder, names
-// in English and Chinese. Stops with Ctrl-C, goes on where it stopped; a run that was stopped ends with the same bytes as one
-// that was not.
+// Trains the picture model of examples/paint on the emoji that install from Debian: flow matching, a U-Net, a text
+// encoder, names in English and Chinese. Stops with Ctrl-C, goes on where it stopped; a run that was stopped ends with
+// the same bytes as one that was not.
 //
 //   build/examples/train_paint --folder run --output paint.safetensors --curve loss.png
 //   build/examples/train_paint --folder run --output paint.safetensors --export        what there is so far, without training
@@ -49,7 +49,8 @@ struct Options {
 // What was tried once and kept: not worth an option.
 constexpr double ema_decay = 0.999, weight_decay = 0.01;
 constexpr double unconditional = 0.1;  // share of the captions left empty, for classifier-free guidance
-// What the picture is of is decided near the noise. Once the model can clean pictures up, most of the training goes there.
+// What the picture is of is decided near the noise. Once the model can clean pictures up, most of the training goes
+// there.
 constexpr Index focus = 6800;  // steps
 constexpr TimeDraw times_drawn(Index step) { return {.mean = step < focus ? 0.5 : 1.5, .deviation = 1.2}; }
 constexpr Index side = 32, each = side * side * 3, vocabulary = 2048;

@@ -147,7 +147,7 @@ void check_writable(const std::string& path) {
   struct stat info {};
   const bool exists = ::stat(path.c_str(), &info) == 0;
   if (exists && S_ISDIR(info.st_mode)) throw io_error(printable(path) + ": is a folder; name a file");
-  if (!exists || S_ISREG(info.st_mode)) const AtomicFile tried(path);  // begun and given up: asks every question there is
+  if (!exists || S_ISREG(info.st_mode)) const AtomicFile tried(path);  // begun, given up
 }
 
 void write_stdout(std::span<const std::uint8_t> bytes) {

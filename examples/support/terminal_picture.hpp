@@ -1,4 +1,5 @@
-// A small picture in the terminal: two pixels a character by the upper half block in 24-bit colours, on stderr, redrawn in place.
+// A small picture in the terminal: two pixels a character by the upper half block in 24-bit colours, on stderr,
+// redrawn in place.
 #pragma once
 
 #include <unistd.h>

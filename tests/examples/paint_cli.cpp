@@ -1,5 +1,5 @@
-// examples/paint from outside: what it writes, and what it says and returns when something is wrong. The model is a tiny one of
-// random weights, made here.
+// examples/paint from outside: what it writes, and what it says and returns when something is wrong. The model is a
+// tiny one of random weights, made here.
 #ifdef TESSERA_PAINT_PROGRAM  // the examples are built
 
 #include <sys/mount.h>
