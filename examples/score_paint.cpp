@@ -2,7 +2,7 @@
 // hit when none is nearer to it than the one whose name was the prompt (examples/support/nearest_picture.hpp says what
 // near means).
 //
-//   build/examples/score_paint                        500 seen names and all held-out combinations, in English and Chinese
+//   build/examples/score_paint                        500 seen names, all held-out combinations, two languages
 //   build/examples/score_paint --count 100 --sheet worst.png
 //   build/examples/score_paint --perturb              true pictures instead of painted ones, shifted, blurred, noisy
 //

@@ -3,7 +3,7 @@
 // the same bytes as one that was not.
 //
 //   build/examples/train_paint --folder run --output paint.safetensors --curve loss.png
-//   build/examples/train_paint --folder run --output paint.safetensors --export        what there is so far, without training
+//   build/examples/train_paint --folder run --output paint.safetensors --export    what there is so far
 #include <unistd.h>
 
 #include <algorithm>

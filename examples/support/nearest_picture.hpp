@@ -1,8 +1,10 @@
 // Which of many pictures is a given one most like? By Euclidean distance in a feature space that knows nothing of any
 // model:
 //
-//   colours rotated to opponent axes, (r + g + b) / sqrt 3, (r - g) / sqrt 2, (r + g - 2 b) / sqrt 6, which keeps distances;
-//   blurred by the binomial [1 2 1] / 4 both ways, then averaged over squares of 2 x 2 pixels: small shifts count little.
+//   colours on opponent axes, (r + g + b) / sqrt 3, (r - g) / sqrt 2, (r + g - 2 b) / sqrt 6: a rotation;
+//   blurred by the binomial [1 2 1] / 4 both ways and averaged over squares of 2 x 2 pixels: small shifts count little.
+//
+// What it is worth is measured by `score_paint --perturb`.
 #pragma once
 
 #include <string>

@@ -21,7 +21,7 @@ namespace tessera::inline TESSERA_ISA {
 /// How to turn noise into a picture.
 struct PaintOptions {
   Index steps = 30;     // 1 to 1000
-  double guidance = 3;  // classifier-free guidance scale; 1: none
+  double guidance = 2;  // classifier-free guidance scale; 1: none
   Solver solver = Solver::multistep;
   double shift = 1.5;  // > 1: more of the steps near the noise
   double clip = 1;     // estimates of the clean picture are cut to [-clip, clip]; 0: not at all
