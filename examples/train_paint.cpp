@@ -39,20 +39,20 @@ namespace {
 constexpr const char* program = "train_paint";
 
 struct Options {
-  Index steps = 10000, hold = 7500, even = 2850, batch = 64, sample_every = 500, save_every = 500, threads = 0;
+  Index steps = 10000, hold = 7500, even = 2850, focus = 6800, batch = 64, sample_every = 500, save_every = 500,
+        threads = 0;
   double rate = 1.5e-3;
   std::uint64_t seed = 1;
-  std::string folder = "run", output = "paint.safetensors", curve;
+  std::string folder = "run", output = "paint.safetensors", curve, from;
   bool only_export = false;
 };
 
 // What was tried once and kept: not worth an option.
 constexpr double ema_decay = 0.999, weight_decay = 0.01;
 constexpr double unconditional = 0.1;  // share of the captions left empty, for classifier-free guidance
-// What the picture is of is decided near the noise. Once the model can clean pictures up, most of the training goes
-// there.
-constexpr Index focus = 6800;  // steps
-constexpr TimeDraw times_drawn(Index step) { return {.mean = step < focus ? 0.5 : 1.5, .deviation = 1.2}; }
+// What the picture is of is decided near the noise. Once the model can clean pictures up, after o.focus steps, most of the
+// training goes there.
+TimeDraw times_drawn(const Options& o, Index step) { return {.mean = step < o.focus ? 0.5 : 1.5, .deviation = 1.2}; }
 constexpr Index side = 32, each = side * side * 3, vocabulary = 2048;
 
 using Net = TextUNet<float>;
@@ -128,6 +128,11 @@ struct Training {
   Training(const Options& o, Rng rng)
       : net(network(), rng), optimizer({.rate = o.rate, .beta2 = 0.99, .decay = weight_decay}) {}
 
+  /// The weights of a finished model instead of random ones. Its tokenizer is learned again, from the same names.
+  void start_from(const std::string& path) {
+    get(Safetensors::read(path), net);
+    ema = Ema<Net>(net, ema_decay);
+  }
   Tensor<float> history() const {
     return Tensor<float>::from({static_cast<Index>(losses.size())}, std::span<const float>(losses));
   }
@@ -209,7 +214,7 @@ Taken take_step(const Data& data, Training& training, const Options& o, const Te
       trimmed(data.tokenizer.encode(std::span<const std::string>(texts), network().text.length));
   Net& net = training.net;
   Tape<Tensor<float>> tape;
-  const auto batch = flow_matching_batch(clean, noise, times_drawn(training.step));
+  const auto batch = flow_matching_batch(clean, noise, times_drawn(o, training.step));
   const auto context = net.text(tape.ids(ids));
   const auto loss = mse(net(tape.constant(batch.x), batch.t, context), batch.velocity);
   tape.backward(loss);
@@ -269,6 +274,10 @@ void describe(Cli& cli, Options& o) {
              "steps in which all pictures are seen equally often; then rare ones more (default " +
                  std::to_string(o.even) + ")",
              0, most);
+  cli.option("--focus", o.focus,
+             "steps after which most training is done near the noise (default " + std::to_string(o.focus) + ")", 0,
+             most);
+  cli.option("--from", o.from, "weights to start from, as --output writes them, instead of random ones");
   cli.option("--batch", o.batch, "pictures a step (default " + std::to_string(o.batch) + ")", 1, 4096);
   cli.option("--rate", o.rate, "learning rate (default 0.0015)", 0, 1);
   cli.option("--seed", o.seed, "of weights, order and noise (default 1)");
@@ -300,6 +309,7 @@ int train_paint(int argc, char** argv) {
                  static_cast<long long>(training.step));
     return exit_done;
   }
+  if (!resumed && !o.from.empty()) training.start_from(o.from);
   if (resumed) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(training.step));
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
                data.split.held_out.size(), static_cast<long long>(parameter_count(training.net)));
