@@ -1,5 +1,6 @@
-// Matrix products at the sizes of real models, beside what they are measured against: the machine's fma peak, and OpenBLAS
-// where it is installed (compare in one run: machines are shared). Forms: NN, NT (a layer with weight [out, in]), TN.
+// Matrix products at the sizes of real models, beside what they are measured against: the machine's fma peak, and
+// OpenBLAS where it is installed (compare in one run: machines are shared). Forms: NN, NT (a layer with weight [out,
+// in]), TN.
 #include <tessera/kernel/gemm.hpp>
 
 #include <benchmark/benchmark.h>
@@ -23,8 +24,8 @@ std::vector<float> numbers(Index n) {
 }
 
 void rate(benchmark::State& state, Index flops) {
-  state.counters["FLOP/s"] =
-      benchmark::Counter(static_cast<double>(flops), benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
+  state.counters["FLOP/s"] = benchmark::Counter(
+      static_cast<double>(flops), benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
 }
 
 /// 12 chains of fma's that never leave their registers.
@@ -50,8 +51,14 @@ struct Operands {
   std::vector<float> a, b, c;
 
   explicit Operands(const benchmark::State& s)
-      : M(s.range(0)), N(s.range(1)), K(s.range(2)), ta(s.range(3) & 1), tb(s.range(3) & 2),
-        a(numbers(M * K)), b(numbers(K * N)), c(numbers(M * N)) {}
+      : M(s.range(0)),
+        N(s.range(1)),
+        K(s.range(2)),
+        ta(s.range(3) & 1),
+        tb(s.range(3) & 2),
+        a(numbers(M * K)),
+        b(numbers(K * N)),
+        c(numbers(M * N)) {}
   View<float> left() const { return ta ? View<float>{a.data(), 1, M} : View<float>{a.data(), K, 1}; }
   View<float> right() const { return tb ? View<float>{b.data(), 1, K} : View<float>{b.data(), N, 1}; }
 };
@@ -78,8 +85,8 @@ void openblas(benchmark::State& state) {
   Operands o(state);
   const int m = static_cast<int>(o.M), n = static_cast<int>(o.N), k = static_cast<int>(o.K);
   for (auto _ : state) {
-    cblas_sgemm(CblasRowMajor, o.ta ? CblasTrans : CblasNoTrans, o.tb ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, o.a.data(),
-                o.ta ? m : k, o.b.data(), o.tb ? k : n, 0.0f, o.c.data(), n);
+    cblas_sgemm(CblasRowMajor, o.ta ? CblasTrans : CblasNoTrans, o.tb ? CblasTrans : CblasNoTrans, m, n, k, 1.0f,
+                o.a.data(), o.ta ? m : k, o.b.data(), o.tb ? k : n, 0.0f, o.c.data(), n);
     benchmark::ClobberMemory();
   }
   rate(state, 2 * o.M * o.N * o.K);
@@ -106,7 +113,8 @@ void batch_of_64s(benchmark::State& state) {
   const std::vector<float> a = numbers(batch * n * n), b = a;
   std::vector<float> c(a.size());
   for (auto _ : state) {
-    gemm_batched(batch, n, n, n, View<float>{a.data(), n, 1}, n * n, View<float>{b.data(), n, 1}, n * n, c.data(), n, n * n);
+    gemm_batched(batch, n, n, n, View<float>{a.data(), n, 1}, n * n, View<float>{b.data(), n, 1}, n * n, c.data(), n,
+                 n * n);
     benchmark::ClobberMemory();
   }
   rate(state, 2 * batch * n * n * n);

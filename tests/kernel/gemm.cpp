@@ -44,8 +44,8 @@ double at(View<T> v, Index i, Index j) {
   return static_cast<double>(v.data[i * v.row_stride + j * v.col_stride]);
 }
 
-/// Runs product(a, b, c, ldc) and compares with the plain loop in double; numbers of C's lines past N must stay as they are.
-/// Every term is below 1, so K terms in blocks have a rounding error far below 1e-7 * K (float).
+/// Runs product(a, b, c, ldc) and compares with the plain loop in double; numbers of C's lines past N must stay as they
+/// are. Every term is below 1, so K terms in blocks have a rounding error far below 1e-7 * K (float).
 template <class T, class Product, class Finish>
 void check(Extents s, bool ta, bool tb, bool accumulate, const Product& product, const Finish& finish) {
   const Matrix<T> a(s.M, s.K, ta, 1), b(s.K, s.N, tb, 2);
@@ -157,7 +157,8 @@ TEMPLATE_TEST_CASE("epilogues see every number of C once, edges too", "[kernel]"
 }
 
 TEST_CASE("a row of a product is the product of that row, bit for bit", "[kernel]") {
-  // N, K and forms chosen so that every driver path meets every other: in place, packed by task, packed for all, one row
+  // N, K and forms chosen so that every driver path meets every other: in place, packed by task, packed for all, one
+  // row
   for (const Extents s : {Extents{70, 33, 64}, Extents{300, 70, 300}, Extents{130, 260, 600}, Extents{40, 200, 1000}}) {
     for (int form = 0; form < 4; ++form) {
       const Matrix<float> a(s.M, s.K, form & 1, 1), b(s.K, s.N, form & 2, 2);
@@ -198,7 +199,8 @@ TEST_CASE("each number is a sum of blocks in order, each one chain of fma's", "[
 }
 
 TEST_CASE("threads change no bit", "[kernel]") {
-  for (const Extents s : {Extents{500, 300, 520}, Extents{90, 1200, 64}, Extents{5000, 30, 40}, Extents{1, 3000, 900}}) {
+  for (const Extents s :
+       {Extents{500, 300, 520}, Extents{90, 1200, 64}, Extents{5000, 30, 40}, Extents{1, 3000, 900}}) {
     for (int form = 0; form < 4; ++form) {
       const Matrix<float> a(s.M, s.K, form & 1, 1), b(s.K, s.N, form & 2, 2);
       std::vector<float> threaded(static_cast<std::size_t>(s.M * s.N)), serial = threaded;
@@ -220,8 +222,8 @@ TEST_CASE("a batch is its products", "[kernel]") {
                  AddResidual<float>{residual.data(), N});
     gemm_batched(batch, M, N, K, av, M * K, bv, 0, shared.data(), N, M * N);
     for (Index p = 0; p < batch; ++p) {
-      gemm(M, N, K, View<float>{a.data() + p * M * K, K, 1}, View<float>{b.data() + p * K * N, N, 1}, want.data() + p * M * N, N,
-           false, AddResidual<float>{residual.data() + p * M * N, N});
+      gemm(M, N, K, View<float>{a.data() + p * M * K, K, 1}, View<float>{b.data() + p * K * N, N, 1},
+           want.data() + p * M * N, N, false, AddResidual<float>{residual.data() + p * M * N, N});
       gemm(M, N, K, View<float>{a.data() + p * M * K, K, 1}, bv, want_shared.data() + p * M * N, N);
     }
     CHECK(same_bits(c, want));

@@ -51,7 +51,8 @@ TEMPLATE_TEST_CASE("gemv is the plain loop for a weight either way round", "[ker
           for (Index j = 0; j < in; ++j) {
             want += static_cast<double>(w[at(1 + i * (in + 2) + j)]) * static_cast<double>(x[at(j + 1)]);
           }
-          CHECK(static_cast<double>(y[at(i + 1)]) == Approx(want).margin((sizeof(T) == 4 ? 1e-7 : 1e-15) * static_cast<double>(in + 8)));
+          CHECK(static_cast<double>(y[at(i + 1)]) ==
+                Approx(want).margin((sizeof(T) == 4 ? 1e-7 : 1e-15) * static_cast<double>(in + 8)));
         }
       }
     }

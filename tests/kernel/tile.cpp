@@ -75,7 +75,8 @@ TEMPLATE_TEST_CASE("a packed panel holds the view and zeros", "[kernel]", float,
     for (Index K : {0, 1, 3, 4, 15, 16, 17, 37}) {
       for (Index n : {Index{1}, Index{W / 2}, Index{W - 1}, Index{W}}) {
         if (n < 1) continue;
-        for (const View<T> v : {View<T>{x.data() + 1, 41, 1}, View<T>{x.data() + 1, 1, 41}, View<T>{x.data() + 3, 43, 2}}) {
+        for (const View<T> v :
+             {View<T>{x.data() + 1, 41, 1}, View<T>{x.data() + 1, 1, 41}, View<T>{x.data() + 3, 43, 2}}) {
           std::vector<T> to(static_cast<std::size_t>(K * W + 1), T(9));
           pack_panel<W>(to.data(), v, K, n);
           bool same = to.back() == T(9);  // nothing past its end

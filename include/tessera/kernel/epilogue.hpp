@@ -1,7 +1,7 @@
 // What a product does to its numbers before they leave: bias, activation, residual, scale, and any chain of these.
 //
-// An epilogue is called with a register that holds `lanes` valid numbers of row `row`, columns col, col + 1, ...; it may read
-// that row and those columns of anything else (load_lanes). It sees every number of C once, after the last k.
+// An epilogue is called with a register that holds `lanes` valid numbers of row `row`, columns col, col + 1, ...; it
+// may read that row and those columns of anything else (load_lanes). It sees every number of C once, after the last k.
 #pragma once
 
 #include <tessera/core/index.hpp>

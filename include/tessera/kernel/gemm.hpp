@@ -1,13 +1,14 @@
 // Matrix product: C = epilogue(A B [+ C]), any strides of A and B (so all transposes), C by rows.
 //
-// Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008): B in panels of a few registers, A in
-// panels of a tile's rows, packed so that the tile reads both in order; blocks sized for L1 and L2. Differences: one driver
-// decides per operand whether it pays to pack at all (small products touch nothing but A, B and C), and the epilogue is applied
-// to each tile of C right after its last k, while it is in L1: it is then compiled once, not once a tile height.
+// Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008): B in panels of a few registers, A
+// in panels of a tile's rows, packed so that the tile reads both in order; blocks sized for L1 and L2. Differences: one
+// driver decides per operand whether it pays to pack at all (small products touch nothing but A, B and C), and the
+// epilogue is applied to each tile of C right after its last k, while it is in L1: it is then compiled once, not once a
+// tile height.
 //
 // The law: element (i, j) is the sum over blocks of k_block(K) terms, each block one chain of fma's in rising k, blocks
-// added in order after C. Nothing else enters: neither M, N, the strides nor the number of threads. So one row of a product
-// equals the product of that row bit for bit, and a batch equals its singles.
+// added in order after C. Nothing else enters: neither M, N, the strides nor the number of threads. So one row of a
+// product equals the product of that row bit for bit, and a batch equals its singles.
 #pragma once
 
 #include <type_traits>
@@ -23,11 +24,12 @@ namespace tessera::inline TESSERA_ISA::kernel {
 
 namespace detail {
 
-// The tile: 3 registers across. With 32 registers 8 x 3 loads less than 12 x 2 for the same work (11 registers to 24 fma's,
-// not 14), which tells when the core's other thread is busy: 155 against 137 GFLOP/s; with 16, 4 x 3 beats 6 x 2 by 5 %.
+// The tile: 3 registers across. With 32 registers 8 x 3 loads less than 12 x 2 for the same work (11 registers to 24
+// fma's, not 14), which tells when the core's other thread is busy: 155 against 137 GFLOP/s; with 16, 4 x 3 beats 6 x 2
+// by 5 %.
 inline constexpr int gemm_rows = native_width == 16 ? 8 : 4, gemm_regs = 3;
 template <class T>
-inline constexpr int gemm_cols = gemm_regs * lanes_of<T>;
+inline constexpr int gemm_cols = gemm_regs* lanes_of<T>;
 
 inline Index at_most(Index x, Index limit) { return x < limit ? x : limit; }
 inline Index ceil_div(Index x, Index y) { return (x + y - 1) / y; }
@@ -147,25 +149,28 @@ template <class T, class Epilogue>
 void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* c, Index ldc, bool accumulate,
               const Epilogue& epilogue) {
   constexpr Index R = gemm_rows, W = gemm_cols<T>;
-  constexpr Index block_rows = 384;         // of A packed at a time: 384 KB, in L2
-  constexpr Index wide = 2048 / W * W;      // columns of B packed at a time for all tasks, 2 MB
-  constexpr Index group = 4 * W;            // or by each task, in L2
+  constexpr Index block_rows = 384;     // of A packed at a time: 384 KB, in L2
+  constexpr Index wide = 2048 / W * W;  // columns of B packed at a time for all tasks, 2 MB
+  constexpr Index group = 4 * W;        // or by each task, in L2
   if (M <= 0 || N <= 0) return;
   threads = threads && M * N * K >= (Index{1} << 20);  // about 5 to 20 us of work
   if (M == 1 && a.col_stride == 1 && (b.col_stride == 1 || b.row_stride == 1)) {
     return one_row<T>(threads, N, K, a.data, b, c, accumulate, epilogue);
   }
-  // Packing pays where a panel is used often enough. In place, B must also not stride over more memory than L1 and L2 hold.
+  // Packing pays where a panel is used often enough. In place, B must also not stride over more memory than L1 and L2
+  // hold.
   const bool a_by_rows = a.col_stride == 1;
   const bool b_in_place = b.col_stride == 1 && (M <= 12 || N * K <= (Index{1} << 14));
   const bool a_in_place = (a_by_rows || a.row_stride == 1) && (b_in_place || N <= 4 * W);
-  const bool b_shared = !b_in_place && M > block_rows;  // packed once for all tasks; else each panel by the task that uses it
+  const bool b_shared =
+      !b_in_place && M > block_rows;  // packed once for all tasks; else each panel by the task that uses it
 
   const Index kc = k_block(K);
   const Workspace<T> b_packed(b_shared ? ceil_div(at_most(N, wide), W) * W * kc : 0);
   for (Index j0 = 0; j0 < N; j0 += wide) {
     const Index n = at_most(N - j0, wide), panels = b_shared ? ceil_div(n, W) : 0;
-    // Tasks: blocks of C, for threads smaller ones when there are few. A is packed by each task, so columns are cut last.
+    // Tasks: blocks of C, for threads smaller ones when there are few. A is packed by each task, so columns are cut
+    // last.
     Index rows = ceil_div(ceil_div(M, ceil_div(M, block_rows)), R) * R, cols = ceil_div(n, W) * W;
     while (threads && ceil_div(M, rows) * ceil_div(n, cols) < 16 && rows * cols * kc > (Index{1} << 18)) {
       if (rows > 96 && (b_in_place || b_shared))

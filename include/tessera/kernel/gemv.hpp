@@ -1,9 +1,9 @@
 // One row times a matrix: y = epilogue(x B [+ y]). The weights stream through once, so memory is the limit.
 //
-// The product of one row must have the bits of that row in any larger product (tile.hpp), so a dot product with lanes along k
-// is out. B by rows: 8 rows at a time are added to a row of sums in L1. B transposed (a layer's weight [out, in]): a square of
-// `width` outputs x `width` inputs is transposed in registers, then each output is a lane; this takes 64 cycles a kilobyte with
-// AVX-512, which still outruns memory.
+// The product of one row must have the bits of that row in any larger product (tile.hpp), so a dot product with lanes
+// along k is out. B by rows: 8 rows at a time are added to a row of sums in L1. B transposed (a layer's weight [out,
+// in]): a square of `width` outputs x `width` inputs is transposed in registers, then each output is a lane; this takes
+// 64 cycles a kilobyte with AVX-512, which still outruns memory.
 #pragma once
 
 #include <tessera/core/index.hpp>

@@ -1,12 +1,13 @@
-// The register tile under every product: acc[R][V] += A (R x K) times B (K x V registers), and the packer that feeds it.
+// The register tile under every product: acc[R][V] += A (R x K) times B (K x V registers), and the packer that feeds
+// it.
 //
 //   acc[i][v] = fma(A(i, k), B(k, v), acc[i][v])   for k = 0, 1, ..., K - 1 in this order
 //
-// Each number is one chain of fma's in rising k, whatever R, V, the form of A or the stride of B: its bits don't depend on
-// the tile it was computed in. Sizes come from the register file: 12 x 2 registers with AVX-512, 6 x 2 below.
+// Each number is one chain of fma's in rising k, whatever R, V, the form of A or the stride of B: its bits don't depend
+// on the tile it was computed in. Sizes come from the register file: 12 x 2 registers with AVX-512, 6 x 2 below.
 //
-// Only a few heights are instantiated (tile_heights): with_rows(r, f) rounds r up, and the caller lets the rows past r repeat
-// the last valid one (RowPointers::of) or be zero (a packed panel), and does not store them.
+// Only a few heights are instantiated (tile_heights): with_rows(r, f) rounds r up, and the caller lets the rows past r
+// repeat the last valid one (RowPointers::of) or be zero (a packed panel), and does not store them.
 #pragma once
 
 #include <type_traits>
@@ -53,8 +54,8 @@ struct Panel {
 
 /// acc += A B over k in [0, K); row k of B is V registers at b + k * ldb. All of b's registers are read in full. An A
 /// with a member expect(k) is told of every k in time: a place for prefetches.
-// Keep this loop plain: g++ loses 20 % on a k += 4 unrolled by hand; and call it directly: clang makes a function of a lambda
-// around it, and acc goes through memory (60 GFLOP/s, not 150).
+// Keep this loop plain: g++ loses 20 % on a k += 4 unrolled by hand; and call it directly: clang makes a function of a
+// lambda around it, and acc goes through memory (60 GFLOP/s, not 150).
 template <int R, int V, class T, class A>
 [[gnu::always_inline]] inline void fma_tile(Pack<T> (&acc)[R][V], Index K, const A& a, const T* b, Index ldb) {
 #pragma GCC unroll 4
@@ -90,7 +91,8 @@ template <class Function>
 [[gnu::always_inline]] inline void with_rows(Index rows, const Function& f) {
   [&]<int... R>(std::integer_sequence<int, R...>) {
     (void)((rows <= R ? (f(std::integral_constant<int, R>{}), true) : false) || ...);
-  }(tile_heights{});
+  }
+  (tile_heights{});
 }
 
 /// Rows of the next tile when `left` remain.
@@ -112,7 +114,8 @@ template <class T>
 inline constexpr Index panel_slack = lanes_of<T>;
 
 /// to[k * W + j] = from(k, j) for j < n, zero for n <= j < W: K * W numbers. Packs B as it is, and A as A transposed.
-// Where W is not a multiple of the width, full registers overlap in rising order: masked stores are slow on some machines.
+// Where W is not a multiple of the width, full registers overlap in rising order: masked stores are slow on some
+// machines.
 template <int W, class T>
 void pack_panel(T* to, View<T> from, Index K, Index n) {
   constexpr int L = lanes_of<T>, registers = (W + L - 1) / L, spill = registers * L - W;

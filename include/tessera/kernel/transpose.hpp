@@ -1,7 +1,7 @@
 // Transposes: a square of registers (width x width numbers) by shuffles, and a matrix in such squares.
 //
-// Two rounds of interleaving turn every 4 x 4 corner in place, then log2(width / 4) rounds gather 128-bit blocks: each round
-// is one instruction a register on SSE2, AVX2 and AVX-512. Plain element moves reach a third of that speed.
+// Two rounds of interleaving turn every 4 x 4 corner in place, then log2(width / 4) rounds gather 128-bit blocks: each
+// round is one instruction a register on SSE2, AVX2 and AVX-512. Plain element moves reach a third of that speed.
 #pragma once
 
 #include <utility>
