@@ -108,8 +108,7 @@ TEMPLATE_TEST_CASE("row norms are the formula, also far from 0", "[kernel][norm]
       };
       CAPTURE(offset, cols);
       kernel::layer_norm(rows, cols, x.data(), gain.data(), bias.data(), eps, y.data(), mean.data(), rstd.data());
-      CHECK(worst(want) <
-            8 * laws::epsilon<T> * (sizeof(T) == 4 ? 1 : 1 + std::fabs(offset)) + drift);
+      CHECK(worst(want) < 8 * laws::epsilon<T> * (sizeof(T) == 4 ? 1 : 1 + std::fabs(offset)) + drift);
       CHECK(laws::worst(
                 mean, [&](Index r) { return want.mean[size(r)]; },
                 [&](Index r) { return 1 + std::fabs(want.mean[size(r)]); }) < 2 * laws::epsilon<T>);
@@ -169,8 +168,7 @@ TEMPLATE_TEST_CASE("batch norm is the formula; given the same statistics it eval
     const auto scale = [&](Index i) { return 1 + std::fabs(want.y[size(i)]); };
     CAPTURE(cols);
     CHECK(laws::worst(
-              y, [&](Index i) { return want.y[size(i)]; }, scale) <
-          drift + 16 * laws::epsilon<T>);
+              y, [&](Index i) { return want.y[size(i)]; }, scale) < drift + 16 * laws::epsilon<T>);
     CHECK(laws::worst(
               z, [&](Index i) { return want.y[size(i)]; }, scale) <
           drift + 200 * laws::epsilon<T>);  // the mean as a T, near 100
