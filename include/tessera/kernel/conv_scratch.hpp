@@ -26,7 +26,7 @@ class Scratch {
     if (block_) pool::drop(block_);
   }
 
-  T* data() const { return reinterpret_cast<T*>(block_ + 1); }
+  T* data() const { return block_ ? reinterpret_cast<T*>(block_ + 1) : nullptr; }
   T& operator[](Index i) const { return data()[i]; }
 
  private:

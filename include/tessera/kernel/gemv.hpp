@@ -28,7 +28,7 @@ class Workspace {
   }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
-  T* data() const { return reinterpret_cast<T*>(block_ + 1); }
+  T* data() const { return block_ ? reinterpret_cast<T*>(block_ + 1) : nullptr; }
 
  private:
   pool::Block* block_;

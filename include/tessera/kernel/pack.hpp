@@ -325,9 +325,8 @@ template <class T>
 #elif defined(__AVX2__)
     r.v = __builtin_ia32_roundps256(a.v, 8);
 #else
-    const Pack<T> magic =
-        Pack<T>(12582912.0f) | sign_of(a);  // 1.5 * 2^23 pushes the fraction out; large numbers are whole
-    r = select(abs(a) < Pack<T>(4194304.0f), ((a + magic) - magic) | sign_of(a), a);
+    const Pack<T> magic = Pack<T>(8388608.0f) | sign_of(a);  // 2^23 pushes the fraction out; larger numbers are whole
+    r = select(abs(a) < Pack<T>(8388608.0f), ((a + magic) - magic) | sign_of(a), a);
 #endif
     return r;
   }
