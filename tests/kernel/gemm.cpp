@@ -53,7 +53,7 @@ void check(Extents s, bool ta, bool tb, bool accumulate, const Product& product,
   std::vector<T> c = numbers<T>(1 + s.M * ldc, 3);
   const std::vector<T> before = c;
   product(a.view, b.view, c.data() + 1, ldc);
-  const double tolerance = (sizeof(T) == 4 ? 1e-7 : 1e-16) * static_cast<double>(s.K + 8);
+  const double tolerance = (sizeof(T) == 4 ? 1e-7 : 4e-16) * static_cast<double>(s.K + 8);
   double worst = 0;
   bool outside = before[0] == c[0];
   for (Index i = 0; i < s.M; ++i) {

@@ -21,14 +21,11 @@ namespace detail {
 template <class T>
 class Workspace {
  public:
-  explicit Workspace(Index count)
-      : block_(count > 0 ? pool::take(static_cast<std::size_t>(count) * sizeof(T)) : nullptr) {}
-  ~Workspace() {
-    if (block_) pool::drop(block_);
-  }
+  explicit Workspace(Index count) : block_(pool::take(static_cast<std::size_t>(count) * sizeof(T))) {}
+  ~Workspace() { pool::drop(block_); }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
-  T* data() const { return block_ ? reinterpret_cast<T*>(block_ + 1) : nullptr; }
+  T* data() const { return reinterpret_cast<T*>(block_ + 1); }  // never null: offsets of it may be formed
 
  private:
   pool::Block* block_;
