@@ -39,9 +39,9 @@ namespace {
 constexpr const char* program = "train_paint";
 
 struct Options {
-  Index steps = 10000, hold = 7500, even = 2850, focus = 6800, batch = 64, sample_every = 500, save_every = 500,
-        threads = 0;
-  double rate = 1.5e-3;
+  Index steps = 10000, hold = 7500, even = 2850, focus = 6800, finish = 10000, batch = 64, sample_every = 500,
+        save_every = 500, threads = 0;
+  double rate = 1.5e-3, balance = 0.5;
   std::uint64_t seed = 1;
   std::string folder = "run", output = "paint.safetensors", curve, from;
   bool only_export = false;
@@ -50,24 +50,26 @@ struct Options {
 // What was tried once and kept: not worth an option.
 constexpr double ema_decay = 0.999, weight_decay = 0.01;
 constexpr double unconditional = 0.1;  // share of the captions left empty, for classifier-free guidance
-// What the picture is of is decided near the noise. Once the model can clean pictures up, after o.focus steps, most of the
-// training goes there.
-TimeDraw times_drawn(const Options& o, Index step) { return {.mean = step < o.focus ? 0.5 : 1.5, .deviation = 1.2}; }
+// What the picture is of is decided near the noise: once the model can clean pictures up, after o.focus steps, most of the
+// training goes there; from o.finish on, to clean pictures again.
+TimeDraw times_drawn(const Options& o, Index step) {
+  return {.mean = step < o.focus ? 0.5 : step < o.finish ? 1.5 : 0.0, .deviation = 1.2};
+}
 constexpr Index side = 32, each = side * side * 3, vocabulary = 2048;
 
 using Net = TextUNet<float>;
 
-/// After the first `even` steps a picture is drawn with weight 1 / sqrt(pictures of the same base name): what comes in
+/// After the first `even` steps a picture is drawn with weight (pictures of the same base name)^-balance: what comes in
 /// one form only (a pizza) needs to be seen more often than the fifth skin tone of a runner.
 class BalancedDraw {
  public:
-  BalancedDraw(const std::vector<Emoji>& items, const std::vector<int>& train, std::uint64_t seed)
+  BalancedDraw(const std::vector<Emoji>& items, const std::vector<int>& train, double balance, std::uint64_t seed)
       : noise_(Noise{seed}.fork(78)) {
     std::map<std::string, int> forms;
     for (const int i : train) ++forms[items[static_cast<std::size_t>(i)].base];
     double sum = 0;
     for (const int i : train)
-      up_to_.push_back(sum += 1 / std::sqrt(static_cast<double>(forms[items[static_cast<std::size_t>(i)].base])));
+      up_to_.push_back(sum += std::pow(forms[items[static_cast<std::size_t>(i)].base], -balance));
   }
   Tensor<Index> operator()(Index step, Index batch) const {
     Tensor<Index> items(Shape{batch});
@@ -274,8 +276,13 @@ void describe(Cli& cli, Options& o) {
              "steps in which all pictures are seen equally often; then rare ones more (default " +
                  std::to_string(o.even) + ")",
              0, most);
+  cli.option("--balance", o.balance,
+             "rare ones by how much: 0 not at all, 1 every base name equally often (default 0.5)", 0, 1);
   cli.option("--focus", o.focus,
              "steps after which most training is done near the noise (default " + std::to_string(o.focus) + ")", 0,
+             most);
+  cli.option("--finish", o.finish,
+             "steps after which most training is done near the picture (default " + std::to_string(o.finish) + ")", 0,
              most);
   cli.option("--from", o.from, "weights to start from, as --output writes them, instead of random ones");
   cli.option("--batch", o.batch, "pictures a step (default " + std::to_string(o.batch) + ")", 1, 4096);
@@ -316,7 +323,7 @@ int train_paint(int argc, char** argv) {
 
   const Schedule schedule{.decay = Decay::linear, .warmup = 300, .hold = o.hold, .total = o.steps, .floor = 0.02};
   EpochSampler in_turn(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
-  const BalancedDraw balanced(data.set.items, data.split.train, o.seed);
+  const BalancedDraw balanced(data.set.items, data.split.train, o.balance, o.seed);
   const Interrupt interrupt;
   Reporter report(o, training.step);
   while (training.step < o.steps && !interrupt()) {

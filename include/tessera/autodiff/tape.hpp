@@ -81,6 +81,12 @@ class Tape {
     return s && gradients_[s->id] ? &gradients_[s->id] : nullptr;
   }
 
+  /// Moves a parameter's gradient out; an empty value when the loss does not depend on it.
+  template <class T>
+  V take_gradient(const Parameter<T>& p) {
+    const Slot* s = find(&p);
+    return s ? std::exchange(gradients_[s->id], V()) : V();
+  }
   /// Moves an input's gradient out; zeros when the result does not depend on it.
   V take_gradient(const Var<V>& x) {
     V& g = gradients_[x.id()];

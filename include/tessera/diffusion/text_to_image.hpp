@@ -71,10 +71,13 @@ struct TextToImage {
     friend struct TextToImage;
 
     Tensor<float> clean(const Tensor<float>& x, const PathPoint& p) const {
+      // Both predictions of guidance are one batch: each item comes out as it would alone, and what the network does
+      // once a call (transforming weights, packing them) is done once.
       const Index b = x.extent(0);
-      const Tensor<float> t(Shape{b}, static_cast<float>(p.t));
-      Tensor<float> v = (*net_)(x, t, context_);
-      if (options_.guidance != 1) v = guide(v, (*net_)(x, t, nothing_), options_.guidance);
+      const bool guided = options_.guidance != 1;
+      const Tensor<float> in = guided ? concat({x, x}, 0) : x;
+      Tensor<float> v = (*net_)(in, Tensor<float>(Shape{in.extent(0)}, static_cast<float>(p.t)), context_);
+      if (guided) v = guide(slice(v, 0, 0, b), slice(v, 0, b, 2 * b), options_.guidance);
       Tensor<float> x0 = clean_from(Prediction::velocity, v, x, p);
       if (options_.clip > 0) {
         using P = kernel::Pack<float>;
@@ -86,7 +89,7 @@ struct TextToImage {
 
     std::shared_ptr<const TextUNet<float>> net_;
     PaintOptions options_;
-    TextContext<Tensor<float>> context_, nothing_;
+    TextContext<Tensor<float>> context_;  // of the texts; with guidance, then of as many empty ones
     SolverState<float> state_;
     std::vector<double> times_;
     Index at_ = 0;
@@ -113,9 +116,9 @@ struct TextToImage {
     run.options_ = options;
     run.single_ = false;
     run.times_ = times(options.steps, options.shift);
-    run.context_ = encode(texts);
-    const std::vector<std::string> empty(texts.size());
-    if (options.guidance != 1) run.nothing_ = encode(empty);
+    std::vector<std::string> conditions(texts.begin(), texts.end());
+    if (options.guidance != 1) conditions.resize(2 * texts.size());
+    run.context_ = encode(conditions);
     const Index b = static_cast<Index>(texts.size()), each = config.side * config.side * config.channels;
     run.state_.x = Tensor<float>(Shape{b, config.side, config.side, config.channels});
     float* x = run.state_.x.data();

@@ -8,9 +8,9 @@
 #include <type_traits>
 
 #include <tessera/core/index.hpp>
-#include <tessera/kernel/conv_scratch.hpp>
 #include <tessera/kernel/math.hpp>
 #include <tessera/kernel/pack.hpp>
+#include <tessera/kernel/scratch.hpp>
 #include <tessera/kernel/tile.hpp>
 #include <tessera/kernel/transpose.hpp>
 

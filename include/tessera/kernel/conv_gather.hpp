@@ -6,9 +6,9 @@
 // set of taps.
 #pragma once
 
-#include <tessera/kernel/conv_scratch.hpp>
 #include <tessera/kernel/conv_shape.hpp>
 #include <tessera/kernel/pack.hpp>
+#include <tessera/kernel/scratch.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel::detail {
 

@@ -166,7 +166,7 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
       !b_in_place && M > block_rows;  // packed once for all tasks; else each panel by the task that uses it
 
   const Index kc = k_block(K);
-  const Workspace<T> b_packed(b_shared ? ceil_div(at_most(N, wide), W) * W * kc : 0);
+  const Scratch<T> b_packed(b_shared ? ceil_div(at_most(N, wide), W) * W * kc : 0);
   for (Index j0 = 0; j0 < N; j0 += wide) {
     const Index n = at_most(N - j0, wide), panels = b_shared ? ceil_div(n, W) : 0;
     // Tasks: blocks of C, for threads smaller ones when there are few. A is packed by each task, so columns are cut
@@ -190,8 +190,8 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
         pack_columns<T>(b_packed.data() + from * k, b, k0, j0 + from, k, to - from);
       });
       for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index end) {
-        const Workspace<T> a_packed(a_in_place ? (a_by_rows ? 0 : k * R) : rows * k);
-        const Workspace<T> b_some(b_shared || (b_in_place && n % lanes_of<T> == 0) ? 0 : k * group);
+        const Scratch<T> a_packed(a_in_place ? (a_by_rows ? 0 : k * R) : rows * k);
+        const Scratch<T> b_some(b_shared || (b_in_place && n % lanes_of<T> == 0) ? 0 : k * group);
         Index packed_row = -1;
         for (Index task = begin; task < end; ++task) {
           const Index row0 = task / across * rows, row1 = at_most(row0 + rows, M);
@@ -205,7 +205,7 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
           for (Index j = col0, across_tile; j < col1; j += across_tile) {
             across_tile = at_most(col1 - j, W);
             if (b_in_place && col1 - j == W + lanes_of<T>) across_tile = 2 * lanes_of<T>;  // 2 + 2 registers, not 3 + 1
-            const T* b_tile = b_packed.data() + j * k;
+            const T* b_tile = b_shared ? b_packed.data() + j * k : nullptr;
             Index ldb = W;
             if (b_in_place && across_tile % lanes_of<T> == 0) {
               b_tile = b.at(k0, j0 + j).data;

@@ -7,29 +7,15 @@
 #pragma once
 
 #include <tessera/core/index.hpp>
-#include <tessera/core/pool.hpp>
 #include <tessera/kernel/epilogue.hpp>
 #include <tessera/kernel/pack.hpp>
 #include <tessera/kernel/parallel.hpp>
+#include <tessera/kernel/scratch.hpp>
 #include <tessera/kernel/tile.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
 namespace detail {
-
-/// Room for `count` numbers from the pool: nothing is allocated once the pool is warm.
-template <class T>
-class Workspace {
- public:
-  explicit Workspace(Index count) : block_(pool::take(static_cast<std::size_t>(count) * sizeof(T))) {}
-  ~Workspace() { pool::drop(block_); }
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-  T* data() const { return reinterpret_cast<T*>(block_ + 1); }  // never null: offsets of it may be formed
-
- private:
-  pool::Block* block_;
-};
 
 /// body(begin, end) over [0, count), on threads or here.
 template <class Body>
@@ -76,7 +62,7 @@ template <int G, class T>
 template <class T>
 void row_times_rows(Index N, Index K, const T* x, const T* b, Index ldb, T* y, bool accumulate) {
   const Index kc = k_block(K);
-  const Workspace<T> scratch(accumulate || K > kc ? N : 0);
+  const Scratch<T> scratch(accumulate || K > kc ? N : 0);
   for (Index kb = 0; kb < K; kb += kc) {
     const Index end = kb + kc < K ? kb + kc : K;
     const bool add = accumulate || kb > 0;

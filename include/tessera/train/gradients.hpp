@@ -13,13 +13,14 @@ class Gradients {
  public:
   Gradients() = default;
 
-  /// Adds what the tape holds (gradient accumulation: call it for every part of a batch before a step).
+  /// Adds what the tape holds and takes it from there, so that no buffer is shared and copied later (gradient
+  /// accumulation: call it for every part of a batch before a step).
   template <Module M>
-  void add(const M& module, const Tape<Tensor<T>>& tape) {
+  void add(const M& module, Tape<Tensor<T>>& tape) {
     std::size_t i = 0;
     for_each_parameter(module, [&](const std::string&, const auto& p) {
       if (i == each_.size()) each_.emplace_back();
-      if (const Tensor<T>* g = tape.find_gradient(p)) accumulate(each_[i], *g);
+      if (Tensor<T> g = tape.take_gradient(p)) accumulate(each_[i], std::move(g));
       ++i;
     });
   }

@@ -1,4 +1,4 @@
-// Working memory of the convolutions: pooled, so that a step in steady state allocates nothing.
+// Working memory of the kernels: pooled, so that a step in steady state allocates nothing.
 #pragma once
 
 #include <type_traits>
@@ -10,7 +10,8 @@
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
-/// `count` uninitialised elements, 64-byte aligned, given back to this thread's pool at the end of the scope.
+/// `count` uninitialised elements (0 is fine), 64-byte aligned, given back to this thread's pool at the end of the
+/// scope.
 template <class T>
 class Scratch {
   static_assert(std::is_trivial_v<T>);
