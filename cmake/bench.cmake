@@ -32,6 +32,9 @@ foreach(program IN LISTS programs)
 endforeach()
 
 # Training throughput beside PyTorch's.
+if(PEERS AND (NOT ONLY OR "steps" MATCHES "^(${ONLY})$"))
+  run(python3 ${source_dir}/bench/steps/compare.py ${build_dir}/bench/steps --json ${build_dir}/bench/steps.json)
+endif()
 if(PEERS AND NOT ONLY)
   run(bash ${source_dir}/bench/paint_training/compare.sh ${build_dir}/bench/paint_training_step)
 endif()

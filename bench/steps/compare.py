@@ -1,0 +1,74 @@
+"""Training steps of nine networks, Tessera beside Debian's PyTorch: same weights, same data, in turns in one run.
+
+  python3 compare.py PROGRAM [--threads 2] [--rounds 3] [--seconds 6] [--only NAME ...] [--json FILE]
+
+PROGRAM is build/bench/steps. A time counts only where both sides compute the same: the losses of 20 steps agree to 1e-3.
+Prints medians, ratios ours / theirs (memory too), what each must reach, and as its last line how many do.
+"""
+import argparse, json, os, statistics, subprocess, sys, tempfile
+
+WANTED = {  # how many times PyTorch's speed
+    "gpt": 1.45, "unet": 2.2, "dit": 1.5, "dcgan": 2.2, "vae": 2.5, "vqvae": 1.8, "realnvp": 2.2, "wavenet": 2.2, "mlp": 4.0}
+MEMORY_WANTED = 0.6
+TWINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "twins.py")
+
+
+def run(command, threads):
+    environment = dict(os.environ, TESSERA_THREADS=str(threads))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
+    found = {line.split()[0]: [float(v) for v in line.split()[1:]] for line in done.stdout.splitlines()}
+    return found["losses"], found["rate"][0], found["memory"][0]
+
+
+def compare(program, name, options, folder):
+    fixture = os.path.join(folder, name + ".safetensors")
+    subprocess.run([program, name, "fixture", fixture], check=True)
+    results = {"ours": [], "torch": []}
+    for r in range(options.rounds):
+        losses, seconds = str(1 if r else 20), str(options.seconds)  # compared once; later rounds only warm up
+        sides = {
+            "ours": [program, name, "run", fixture, losses, seconds],
+            "torch": ["/usr/bin/python3", TWINS, name, fixture, losses, seconds, str(options.threads)]}
+        for side, command in sides.items():
+            results[side].append(run(command, options.threads))
+    os.remove(fixture)
+    pairs = zip(results["ours"][0][0], results["torch"][0][0])
+    worst = max(abs(a - b) / abs(b) for a, b in pairs)
+    row = {"name": name, "losses_differ": worst, "agrees": worst <= 1e-3}
+    for side, seen in results.items():
+        row[side] = statistics.median(rate for _, rate, _ in seen)
+        row[side + "_memory"] = statistics.median(memory for _, _, memory in seen)
+    row["ratio"], row["memory_ratio"] = row["ours"] / row["torch"], row["ours_memory"] / row["torch_memory"]
+    row["holds"] = row["agrees"] and row["ratio"] >= WANTED[name] and row["memory_ratio"] <= MEMORY_WANTED
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    listed = [line.split() for line in subprocess.run([options.program, "list"], capture_output=True, text=True, check=True).stdout.splitlines()]
+    rows = []
+    print(f"training step, {options.threads} threads     Tessera    PyTorch             ratio  wanted   memory, ratio (wanted: {MEMORY_WANTED})   losses differ", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, unit, _ in listed:
+            if options.only and name not in options.only:
+                continue
+            row = compare(options.program, name, options, folder)
+            rows.append(row)
+            print(f"{name:22} {row['ours']:12.5g} {row['torch']:10.5g} {unit:10} {row['ratio']:8.2f} {WANTED[name]:7.2f} {row['ours_memory']:8.0f} MB {row['memory_ratio']:6.2f}"
+                  f"{row['losses_differ']:31.1e}   {'' if row['holds'] else 'falls short' if row['agrees'] else 'DIFFERENT RESULTS'}", flush=True)
+    if options.json:
+        with open(options.json, "w") as out:
+            json.dump(rows, out, indent=1)
+    print(f"holds: {sum(row['holds'] for row in rows)} of {len(rows)}")
+
+
+main()

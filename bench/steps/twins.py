@@ -1,0 +1,335 @@
+"""The other side of compare.py: the networks of bench/steps in PyTorch, from the same weights and data.
+
+  python3 twins.py NAME FILE LOSSES SECONDS THREADS
+"""
+import json, os, resource, struct, sys, time
+
+NAME, FILE, LOSSES, SECONDS, THREADS = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
+# PyTorch's better BLAS: the pthread flavour keeps a second pool of threads that fights with its own.
+OPENMP = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
+if os.path.isdir(OPENMP) and os.environ.get("LD_LIBRARY_PATH") != OPENMP:
+    os.environ["LD_LIBRARY_PATH"] = OPENMP
+    os.execv(sys.executable, [sys.executable] + sys.argv)
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(THREADS)
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+torch.set_num_threads(THREADS)
+
+
+def read(path):
+    data = open(path, "rb").read()
+    size = struct.unpack("<Q", data[:8])[0]
+    tensors = {}
+    for name, entry in json.loads(data[8 : 8 + size]).items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        kind = {"F32": np.float32, "I32": np.int32}[entry["dtype"]]
+        array = np.frombuffer(data[8 + size + begin : 8 + size + end], kind).reshape(entry["shape"])
+        tensors[name] = torch.from_numpy(array.copy())
+    return tensors
+
+
+file = read(FILE)
+W = {}  # weights in PyTorch's layouts
+for name, value in file.items():
+    if name.startswith("net."):
+        if value.dim() == 4:  # [KH, KW, in, out] -> [out, in, KH, KW]; transposed convolutions alike
+            value = value.permute(3, 2, 0, 1).contiguous()
+        elif value.dim() == 3:  # [K, in, out] -> [out, in, K]
+            value = value.permute(2, 1, 0).contiguous()
+        W[name[4:]] = value
+for name in [n[: -len("query.weight")] for n in W if n.endswith("query.weight")]:  # one product for three
+    for kind in ("weight", "bias"):
+        W[name + "qkv." + kind] = torch.cat([W.pop(name + part + "." + kind) for part in ("query", "key", "value")])
+for value in W.values():
+    value.requires_grad_(True)
+
+
+def picture(name):  # [B, H, W, C] -> [B, C, H, W]
+    return file[name].permute(0, 3, 1, 2).contiguous()
+
+
+def linear(x, name):
+    return F.linear(x, W[name + ".weight"], W.get(name + ".bias"))
+
+
+def conv(x, name, stride=1, padding=None):
+    w = W[name + ".weight"]
+    return F.conv2d(x, w, W.get(name + ".bias"), stride, (w.shape[2] - 1) // 2 if padding is None else padding)
+
+
+def conv_transpose(x, name, stride=2, padding=1):
+    return F.conv_transpose2d(x, W[name + ".weight"], W.get(name + ".bias"), stride, padding)
+
+
+def layer_norm(x, name):
+    return F.layer_norm(x, x.shape[-1:], W.get(name + ".weight"), W.get(name + ".bias"))
+
+
+def group_norm(x, name):
+    return F.group_norm(x, 32, W[name + ".weight"], W[name + ".bias"])
+
+
+def batch_norm(x, name):
+    return F.batch_norm(x, None, None, W[name + ".weight"], W[name + ".bias"], training=True)
+
+
+def adamw():  # gains and biases do not decay
+    decaying, others = [w for w in W.values() if w.dim() > 1], [w for w in W.values() if w.dim() <= 1]
+    return torch.optim.AdamW([{"params": decaying, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], lr=1e-4)
+
+
+def trained(loss_of, optimizer=None):
+    optimizer = optimizer or adamw()
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def heads_attention(x, name, heads, mask=None):
+    b, t, c = x.shape
+    q, k, v = linear(x, name + ".qkv").view(b, t, 3, heads, c // heads).permute(2, 0, 3, 1, 4)
+    a = (q @ k.transpose(-2, -1)) * (c // heads) ** -0.5
+    if mask is not None:
+        a = a.masked_fill(mask, float("-inf"))
+    return linear((a.softmax(-1) @ v).transpose(1, 2).reshape(b, t, c), name + ".output")
+
+
+def mlp():
+    x, y = file["x"], file["y"]
+
+    def loss():
+        h = linear(x, "layers.0")
+        for i in range(1, 4):
+            h = linear(F.silu(h), f"layers.{i}")
+        return F.mse_loss(h, y)
+
+    return trained(loss, torch.optim.Adam(list(W.values()), lr=1e-4)), 1
+
+
+def gpt():
+    x, y = file["x"].long(), file["y"].long()
+    b, t = x.shape
+    mask = torch.ones(t, t, dtype=torch.bool).triu(1)
+
+    def loss():
+        h = W["token.weight"][x] + W["position"]
+        for i in range(6):
+            p = f"blocks.{i}."
+            h = h + heads_attention(layer_norm(h, p + "norm1"), p + "attention", 6, mask)
+            h = h + linear(F.gelu(linear(layer_norm(h, p + "norm2"), p + "mlp.up")), p + "mlp.down")
+        return F.cross_entropy((layer_norm(h, "norm") @ W["token.weight"].t()).view(b * t, -1), y.view(-1))
+
+    return trained(loss), b * t
+
+
+def unet():
+    x, y, t = picture("x"), picture("y"), file["t"]
+
+    def residual(h, e, p):
+        r = conv(F.silu(group_norm(h, p + "norm1")), p + "conv1") + linear(e, p + "time")[:, :, None, None]
+        skip = conv(h, p + "skip") if p + "skip.weight" in W else h
+        return skip + conv(F.silu(group_norm(r, p + "norm2")), p + "conv2")
+
+    def attend(h, p):
+        b, c, height, width = h.shape
+        rows = group_norm(h, p + "norm").view(b, c, height * width)
+        w = W[p + "qkv.weight"]
+        q, k, v = F.conv1d(rows, w[:, :, None], W[p + "qkv.bias"]).split(c, 1)
+        a = torch.bmm(q.transpose(1, 2), k).mul(c**-0.5).softmax(-1)
+        out = torch.bmm(v, a.transpose(1, 2))
+        return h + F.conv1d(out, W[p + "output.weight"][:, :, None], W[p + "output.bias"]).view(b, c, height, width)
+
+    def stage(h, e, p):
+        h = residual(h, e, p + "block.")
+        return attend(h, p + "attention.") if p + "attention.qkv.weight" in W else h
+
+    count = lambda name: 1 + max(int(n.split(".")[1]) for n in W if n.startswith(name + "."))
+    downs, middles, ups = count("down"), count("middle"), count("up")
+
+    def loss():
+        e = F.silu(linear(F.silu(linear(t, "time1")), "time2"))
+        h = conv(x, "first")
+        skips = [h]
+        for i in range(downs):
+            p = f"down.{i}."
+            h = conv(h, p + "resize", 2) if p + "resize.weight" in W else stage(h, e, p)
+            skips.append(h)
+        for i in range(middles):
+            h = stage(h, e, f"middle.{i}.")
+        for i in range(ups):
+            p = f"up.{i}."
+            if p + "resize.weight" in W:
+                h = conv(F.interpolate(h, scale_factor=2.0, mode="nearest"), p + "resize")
+            else:
+                h = stage(torch.cat([h, skips.pop()], 1), e, p)
+        return F.mse_loss(conv(F.silu(group_norm(h, "norm")), "last"), y)
+
+    return trained(loss), x.shape[0]
+
+
+def dit():
+    x, y, t, labels = picture("x"), picture("y"), file["t"], file["labels"].long()
+    b, d, g = x.shape[0], W["position"].shape[1], 16
+    W["first.weight"] = W["first.weight"].detach().view(d, 2, 2, 4).permute(0, 3, 1, 2).contiguous().requires_grad_(True)
+
+    def loss():
+        h = F.conv2d(x, W["first.weight"], W["first.bias"], 2).flatten(2).transpose(1, 2) + W["position"]
+        c = F.silu(linear(F.silu(linear(t, "time1")), "time2") + W["label.weight"][labels])
+        for i in range(12):
+            p = f"blocks.{i}."
+            b1, s1, g1, b2, s2, g2 = linear(c, p + "modulation").unsqueeze(1).chunk(6, -1)
+            h = h + g1 * heads_attention(F.layer_norm(h, (d,)) * (1 + s1) + b1, p + "attention", 6)
+            r = F.layer_norm(h, (d,)) * (1 + s2) + b2
+            h = h + g2 * linear(F.gelu(linear(r, p + "mlp.up"), approximate="tanh"), p + "mlp.down")
+        shift, scale = linear(c, "modulation").unsqueeze(1).chunk(2, -1)
+        h = linear(F.layer_norm(h, (d,)) * (1 + scale) + shift, "last")
+        h = h.view(b, g, g, 2, 2, 4).permute(0, 5, 1, 3, 2, 4).reshape(b, 4, 32, 32)
+        return F.mse_loss(h, y)
+
+    return trained(loss), b
+
+
+def dcgan():
+    real, z = picture("real"), picture("z")
+    b = real.shape[0]
+    one, zero = torch.ones(b), torch.zeros(b)
+    adam = lambda side: torch.optim.Adam([w for n, w in W.items() if n.startswith(side) and "running" not in n], lr=2e-4, betas=(0.5, 0.999))
+    generator, critic = adam("generator"), adam("critic")
+
+    def make():
+        h = z
+        for i in range(3):
+            h = conv_transpose(h, f"generator.convs.{i}", *((1, 0) if i == 0 else (2, 1)))
+            h = F.relu(batch_norm(h, f"generator.norms.{i}"), True)
+        return torch.tanh(conv_transpose(h, "generator.convs.3"))
+
+    def judge(x):
+        h = F.leaky_relu(conv(x, "critic.convs.0", 2, 1), 0.2, True)
+        for i in (1, 2):
+            h = F.leaky_relu(batch_norm(conv(h, f"critic.convs.{i}", 2, 1), f"critic.norms.{i - 1}"), 0.2, True)
+        return conv(h, "critic.convs.3", 1, 0).view(-1)
+
+    bce = F.binary_cross_entropy_with_logits
+
+    def step():
+        critic.zero_grad(set_to_none=True)
+        fake = make()
+        first = bce(judge(real), one) + bce(judge(fake.detach()), zero)
+        first.backward()
+        critic.step()
+        generator.zero_grad(set_to_none=True)
+        second = bce(judge(fake), one)
+        second.backward()
+        generator.step()
+        return first.item() + second.item()
+
+    return step, b
+
+
+def vae():
+    x, noise = picture("x"), file["noise"]
+    b = x.shape[0]
+    # Ours flattens [H, W, C], PyTorch [C, H, W]: the same products with columns and rows in another order.
+    W["in1.weight"] = W["in1.weight"].detach().view(256, 7, 7, 64).permute(0, 3, 1, 2).reshape(256, -1).contiguous().requires_grad_(True)
+    W["out2.weight"] = W["out2.weight"].detach().view(7, 7, 64, 256).permute(2, 0, 1, 3).reshape(-1, 256).contiguous().requires_grad_(True)
+    W["out2.bias"] = W["out2.bias"].detach().view(7, 7, 64).permute(2, 0, 1).reshape(-1).contiguous().requires_grad_(True)
+
+    def loss():
+        h = F.relu(conv(F.relu(conv(x, "down1", 2, 1)), "down2", 2, 1))
+        mean, log_variance = linear(F.relu(linear(h.flatten(1), "in1")), "in2").chunk(2, 1)
+        z = mean + noise * (0.5 * log_variance).exp()
+        h = F.relu(linear(F.relu(linear(z, "out1")), "out2")).view(b, 64, 7, 7)
+        out = conv_transpose(F.relu(conv_transpose(h, "up1")), "up2")
+        likelihood = F.binary_cross_entropy_with_logits(out, x, reduction="sum") / b
+        return likelihood - 0.5 * (1 + log_variance - mean * mean - log_variance.exp()).sum() / b
+
+    return trained(loss), b
+
+
+def vqvae():
+    x = picture("x")
+    residual = lambda h, i: h + conv(F.relu(conv(F.relu(h), f"residuals.{i}.conv1")), f"residuals.{i}.conv2")
+
+    def loss():
+        h = conv(F.relu(conv(x, "down1", 2, 1)), "down2", 2, 1)
+        z = conv(F.relu(residual(residual(h, 0), 1)), "into_code")
+        f = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
+        book = W["book.weight"]
+        with torch.no_grad():
+            index = (f.pow(2).sum(1, keepdim=True) - 2 * f @ book.t() + book.pow(2).sum(1)).argmin(1)
+        q = F.embedding(index, book)
+        commitment = F.mse_loss(q, f.detach()) + 0.25 * F.mse_loss(f, q.detach())
+        q = (f + (q - f).detach()).view(z.shape[0], 8, 8, -1).permute(0, 3, 1, 2)
+        h = F.relu(residual(residual(conv(q, "from_code"), 2), 3))
+        return F.mse_loss(conv_transpose(F.relu(conv_transpose(h, "up1")), "up2"), x) + commitment
+
+    return trained(loss), x.shape[0]
+
+
+def realnvp():
+    x = picture("x")
+    b = x.shape[0]
+
+    def squeeze(z):  # channels in the order (row, column, channel), as ours
+        n, c, h, w = z.shape
+        return z.view(n, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4).reshape(n, 4 * c, h // 2, w // 2)
+
+    def loss():
+        z, log_p = x, 0
+        for i in range(16):
+            if i % 8 == 0:
+                z = squeeze(z)
+            a, c = z.chunk(2, 1)
+            if i % 2 == 1:
+                a, c = c, a
+            p = f"couplings.{i}.conv"
+            scale, shift = conv(F.relu(conv(F.relu(conv(a, p + "1")), p + "2")), p + "3").chunk(2, 1)
+            scale = torch.tanh(scale)
+            c = c * scale.exp() + shift
+            log_p = log_p + scale.flatten(1).sum(1)
+            z = torch.cat([c, a] if i % 2 == 1 else [a, c], 1)
+            if i == 7:
+                z, out = z.chunk(2, 1)
+                log_p = log_p - 0.5 * out.flatten(1).pow(2).sum(1)
+        return -(log_p - 0.5 * z.flatten(1).pow(2).sum(1)).mean()
+
+    return trained(loss), b
+
+
+def wavenet():
+    x, y = file["x"].long(), file["y"].long()
+
+    def loss():
+        h = W["level.weight"][x].transpose(1, 2).contiguous()
+        skips = 0
+        for i in range(20):
+            d = 2 ** (i % 10)
+            a, b = F.conv1d(F.pad(h, (d, 0)), W[f"gates.{i}.weight"], W[f"gates.{i}.bias"], dilation=d).chunk(2, 1)
+            out = F.conv1d(torch.tanh(a) * torch.sigmoid(b), W[f"outputs.{i}.weight"][:, :, None], W[f"outputs.{i}.bias"])
+            h = h + out[:, :64]
+            skips = skips + out[:, 64:]
+        h = F.relu(F.conv1d(F.relu(skips), W["last1.weight"][:, :, None], W["last1.bias"]))
+        return F.cross_entropy(F.conv1d(h, W["last2.weight"][:, :, None], W["last2.bias"]), y)
+
+    return trained(loss), x.shape[1]
+
+
+torch.manual_seed(0)
+step, items = globals()[NAME]()
+print("losses", *("%.7g" % step() for _ in range(LOSSES)))
+count, start = 0, time.perf_counter()
+while time.perf_counter() - start < SECONDS or count < 3:
+    step()
+    count += 1
+print("rate %.6g" % (count * items / (time.perf_counter() - start)))
+print("memory %.0f" % (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
