@@ -47,6 +47,19 @@ TEST_CASE("norms have the gradients of finite differences, second ones too", "[a
                  {{2, 2, 2, 4}, {4}, {4}});
   check_gradient([](const auto& x, const auto& g, const auto& b) { return group_norm(x, g, b, 2, 1e-5, true); },
                  {{2, 3, 4}, {4}, {4}});
+  check_gradient([](const auto& x, const auto& g, const auto& b) { return batch_norm(x, g, b); },
+                 {{2, 2, 3, 4}, {4}, {4}});
+}
+
+TEST_CASE("batch norm tells what it saw", "[autodiff]") {
+  const auto x = Tensor<double>::from({4, 2}, {1, 10, 2, 10, 3, 14, 6, 14});
+  BatchMoments<double> seen;
+  batch_norm(x, Tensor<double>(Shape{2}, 1.0), Tensor<double>(Shape{2}, 0.0), 1e-5, &seen);
+  CHECK(seen.mean[0] == Approx(3));
+  CHECK(seen.mean[1] == Approx(12));
+  CHECK(seen.variance[0] == Approx(3.5));
+  CHECK(seen.variance[1] == Approx(4));
+  CHECK_THROWS_AS(batch_norm(x, Tensor<double>(Shape{3}, 1.0), Tensor<double>(Shape{2}, 0.0)), shape_error);
 }
 
 TEST_CASE("softmax and its kin have the gradients of finite differences", "[autodiff]") {

@@ -5,8 +5,7 @@
 // a forward pass never changes a module; `norm.update(statistics)` does, after the step.
 #pragma once
 
-#include <tessera/autodiff/op/arithmetic.hpp>
-#include <tessera/autodiff/op/sqrt.hpp>
+#include <tessera/autodiff/op/norm.hpp>
 #include <tessera/nn/init.hpp>
 #include <tessera/nn/module.hpp>
 
@@ -52,11 +51,11 @@ struct BatchNorm {
     if (n < 2)
       throw shape_error("BatchNorm: at least two values a channel are needed to train, shape is " +
                         x.shape().to_string());
-    const X rows = reshape(x, {n, c});
-    const X m = mean(rows, {0}, true), d = rows - m, v = mean(d * d, {0}, true);
-    seen.mean = plain(m).reshaped({c});
-    seen.variance = (plain(v) * (static_cast<T>(n) / static_cast<T>(n - 1))).reshaped({c});
-    return reshape(d * rsqrt(v + static_cast<T>(epsilon)) * lift(x, weight) + lift(x, bias), x.shape());
+    BatchMoments<T> moments;
+    const X y = batch_norm(x, lift(x, weight), lift(x, bias), epsilon, &moments);
+    seen.mean = moments.mean;
+    seen.variance = moments.variance * (static_cast<T>(n) / static_cast<T>(n - 1));
+    return y;
   }
   void update(const BatchStatistics<T>& seen) {
     const T a = static_cast<T>(momentum);

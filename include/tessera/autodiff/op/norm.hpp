@@ -1,8 +1,9 @@
-// Layer, RMS and group normalisation, y = (x - mean) rstd gain + bias with rstd = 1 / sqrt(variance + epsilon).
+// Layer, RMS, group and batch normalisation, y = (x - mean) rstd gain + bias with rstd = 1 / sqrt(variance + epsilon).
 //
 // With h = (x - mean) rstd and d = dy gain:   dx = rstd (d - avg(d) - h avg(d h)),  dgain = sum dy h,  dbias = sum dy
 // (without avg(d) for RMS norm). One fused pass on Tensors; on Vars the same formula from ops, for second derivatives.
 // Group norm averages over space and the channels of a group of [B, ..., C], and may be followed by SiLU in the same pass.
+// Batch norm is group norm of one item with every channel a group of its own.
 #pragma once
 
 #include <tessera/autodiff/op/silu.hpp>
@@ -119,11 +120,19 @@ NormAdjoint<Var<V>> norm_adjoint(const NormKind& kind, const Var<V>& x, const Va
 }
 
 template <std::floating_point T>
-Tensor<T> norm(const NormKind& kind, const Tensor<T>& x, const Tensor<T>& gain, const Tensor<T>& bias) {
-  return normalise(kind, x, gain, bias).y;
+struct NormStatistics {
+  Tensor<T> mean, rstd;
+};
+template <std::floating_point T>
+Tensor<T> norm(const NormKind& kind, const Tensor<T>& x, const Tensor<T>& gain, const Tensor<T>& bias,
+               NormStatistics<T>* seen = nullptr) {
+  auto r = normalise(kind, x, gain, bias);
+  if (seen) *seen = {std::move(r.mean), std::move(r.rstd)};
+  return std::move(r.y);
 }
 template <class V>
-Var<V> norm(const NormKind& kind, const Var<V>& x, const Var<V>& gain, const Var<V>& bias) {
+Var<V> norm(const NormKind& kind, const Var<V>& x, const Var<V>& gain, const Var<V>& bias,
+            NormStatistics<ScalarOf<V>>* seen = nullptr) {
   struct Ids {
     std::uint32_t x, gain, bias;
   };
@@ -136,13 +145,14 @@ Var<V> norm(const NormKind& kind, const Var<V>& x, const Var<V>& gain, const Var
   };
   if constexpr (depth_of<V> == 0) {
     auto r = normalise(kind, x.value(), gain.value(), bias.value());
+    if (seen) *seen = {r.mean, r.rstd};
     return x.tape()->record_joint(std::move(r.y), wanted,
                                   [kind, ids, give, x = x.value(), gain = gain.value(), bias = bias.value(),
                                    mean = std::move(r.mean), rstd = std::move(r.rstd)](Tape<V>& t, const V& g) {
                                     give(t, ids, norm_adjoint(kind, x, gain, bias, mean, rstd, g));
                                   });
   } else {
-    return x.tape()->record_joint(norm(kind, x.value(), gain.value(), bias.value()), wanted,
+    return x.tape()->record_joint(norm(kind, x.value(), gain.value(), bias.value(), seen), wanted,
                                   [kind, ids, give, x = x.value(), gain = gain.value(), bias = bias.value()](
                                       Tape<V>& t, const V& g) { give(t, ids, norm_adjoint(kind, x, gain, bias, g)); });
   }
@@ -171,6 +181,31 @@ X group_norm(const X& x, const X& gain, const X& bias, Index groups, double epsi
   if (groups < 1) throw argument_error("group_norm: " + std::to_string(groups) + " groups");
   detail::check_norm("group_norm", x.shape(), &gain.shape(), &bias.shape(), groups);
   return detail::norm({.groups = groups, .silu = then_silu, .epsilon = epsilon}, x, gain, bias);
+}
+
+/// What batch_norm saw: [C] each, the variance divided by the number of values.
+template <std::floating_point T>
+struct BatchMoments {
+  Tensor<T> mean, variance;
+};
+/// Every channel of [..., C] over all other axes; what was seen goes to `seen` where it is given.
+template <Value X>
+X batch_norm(const X& x, const X& gain, const X& bias, double epsilon = 1e-5,
+             BatchMoments<ScalarOf<X>>* seen = nullptr) {
+  using T = ScalarOf<X>;
+  detail::check_norm("batch_norm", x.shape(), &gain.shape(), &bias.shape(), 1);
+  const Index c = x.cols();
+  detail::NormStatistics<T> s;
+  const X y = detail::norm({.groups = c, .epsilon = epsilon}, reshape(x, {1, x.rows(), c}), gain, bias, &s);
+  if (seen) {
+    seen->mean = s.mean.reshaped({c});
+    seen->variance = Tensor<T>(Shape{c});
+    for (Index i = 0; i < c; ++i) {
+      const T v = T(1) / (s.rstd[i] * s.rstd[i]) - static_cast<T>(epsilon);
+      seen->variance.data()[i] = v > T(0) ? v : T(0);
+    }
+  }
+  return reshape(y, x.shape());
 }
 
 }  // namespace tessera::inline TESSERA_ISA
