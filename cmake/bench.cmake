@@ -31,7 +31,10 @@ foreach(program IN LISTS programs)
   endif()
 endforeach()
 
-# Training throughput beside PyTorch's.
+# Operations and whole training steps beside the peers.
+if(PEERS AND (NOT ONLY OR "ops" MATCHES "^(${ONLY})$"))
+  run(python3 ${source_dir}/bench/ops/compare.py ${build_dir}/bench/ops --json ${build_dir}/bench/ops.json)
+endif()
 if(PEERS AND (NOT ONLY OR "steps" MATCHES "^(${ONLY})$"))
   run(python3 ${source_dir}/bench/steps/compare.py ${build_dir}/bench/steps --json ${build_dir}/bench/steps.json)
 endif()

@@ -7,7 +7,7 @@
 #include <benchmark/benchmark.h>
 
 #include <tessera/kernel/conv_plain.hpp>
-#include <tessera/kernel/conv_scratch.hpp>
+#include <tessera/kernel/scratch.hpp>
 #include <tessera/kernel/tile.hpp>
 
 namespace {

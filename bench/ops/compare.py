@@ -1,0 +1,103 @@
+"""Operations, Tessera beside OpenBLAS, oneDNN and Debian's PyTorch, in turns in one run.
+
+  python3 compare.py PROGRAM [--threads 2] [--rounds 3] [--seconds 0.3] [--only REGEX] [--json FILE]
+
+PROGRAM is build/bench/ops. A figure counts only where the sides compute the same. Prints medians of rounds, the ratio to the
+best peer, what it must reach, and as its last line how many do.
+"""
+import argparse, json, os, re, statistics, subprocess, sys
+
+TWINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "twins.py")
+# First match: how many times the best peer (or the peer that is named).
+WANTED = [
+    (r"gemm_(64|128|256)_\1_\1", 1.15, None), (r"gemm_256x64", 1.2, None), (r"gemm_", 0.97, None), (r"linear_gelu", 1.2, None),
+    (r"gemv_", 1.0, None), (r"conv_\w+_k3s1", 1.6, "onednn"), (r"conv_forward_\w+_k4s2", 1.4, "torch"),
+    (r"conv_input_\w+_k4s2", 3.0, "torch"), (r"conv_weight_\w+_k4s2", 1.4, "torch"), (r"conv_\w+_k1s1", 1.3, "torch"),
+    (r"conv1d", 1.6, "torch"), (r"attention_(both_)?1x", 3.0, "torch"), (r"attention", 2.0, "torch"),
+    (r"(normal|uniform)", 4.0, "torch"), (r"adamw", 1.5, "torch"), (r"", 1.5, "torch")]
+
+
+def lines(command, threads):
+    t = str(threads)
+    environment = dict(os.environ, TESSERA_THREADS=t, OMP_NUM_THREADS=t, OPENBLAS_NUM_THREADS=t)
+    with open("/proc/cpuinfo") as cpu:  # Debian's OpenBLAS does not know every processor that has AVX-512
+        if "avx512f" in cpu.read():
+            environment.setdefault("OPENBLAS_CORETYPE", "SKYLAKEX")
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def same(a, b):
+    return abs(a[1] - b[1]) <= 1e-4 * a[0] and abs(a[0] - b[0]) <= 1e-4 * a[0]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=0.3)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--json")
+    o = parser.parse_args()
+    listed = [(name, unit) for name, unit in lines([o.program, "list"], o.threads) if re.search(o.only, name)]
+    rates, sums = {}, {}
+    for _ in range(o.rounds):
+        torch = {row[0]: [float(v) for v in row[1:]] for row in
+                 lines(["/usr/bin/python3", TWINS, str(o.seconds), str(o.threads)] + [name for name, _ in listed], o.threads)}
+        for name, _ in listed:
+            for side, rate, size, weighted in lines([o.program, name, str(o.seconds)], o.threads):
+                rates.setdefault((name, side), []).append(float(rate))
+                sums[name, side] = (float(size), float(weighted))
+            rates.setdefault((name, "torch"), []).append(torch[name][0])  # runs a second; scaled below
+            sums[name, "torch"] = (torch[name][1], torch[name][2])
+    sides = ["tessera", "openblas", "onednn", "torch"]
+    print(f"{'operation, %d threads' % o.threads:40}" + "".join(f"{s:>10}" for s in sides) + "  unit      ratio  wanted")
+    rows = []
+    for name, unit in listed:
+        work = work_of(name)
+        row = {"name": name, "unit": unit}
+        for side in sides:
+            if (name, side) in rates:
+                row[side] = statistics.median(rates[name, side]) * (work if side == "torch" else 1)
+        _, wanted, peer = next(w for w in WANTED if re.match(w[0], name))
+        peers = [s for s in sides[1:] if s in row and (peer in (None, s) or peer not in row)]
+        row["agrees"] = all(same(sums[name, "tessera"], sums[name, s]) for s in sides[1:] if s in row)
+        row["ratio"], row["wanted"] = row["tessera"] / max(row[s] for s in peers), wanted
+        row["holds"] = row["agrees"] and row["ratio"] >= wanted
+        rows.append(row)
+        print(f"{name:40}" + "".join(f"{row[s]:10.4g}" if s in row else f"{'':10}" for s in sides) +
+              f"  {unit:8}{row['ratio']:7.2f}{wanted:8.2f}  {'' if row['holds'] else 'falls short' if row['agrees'] else 'DIFFERENT RESULTS'}", flush=True)
+    if o.json:
+        with open(o.json, "w") as out:
+            json.dump(rows, out, indent=1)
+    print(f"holds: {sum(row['holds'] for row in rows)} of {len(rows)}")
+
+
+def work_of(name):
+    """Work of one run in the unit of `ops list`: what the C++ side counts."""
+    n = [int(v) for v in re.findall(r"\d+", name)]
+    if name.startswith("gemm_256x64"):
+        return 2e-9 * 256 * 64**3
+    if name.startswith("gemm_"):
+        return 2e-9 * n[0] * n[1] * n[2]
+    if name.startswith("linear_gelu"):
+        return 2e-9 * n[0] * n[1] * n[2]
+    if name.startswith("gemv_"):
+        return 4e-9 * n[0] * n[1]
+    if name.startswith("conv1d"):
+        return 2e-9 * 16000 * 2 * 64 * 64
+    if name.startswith("conv_"):
+        batch, side, _, c, out, kernel, stride = n
+        to = (side + 2 * (1 if kernel > 1 else 0) - kernel) // stride + 1
+        return 2e-9 * batch * to * to * out * kernel * kernel * c
+    if name.startswith("attention"):
+        return (12e-9 if "both" in name else 4e-9) * n[0] * n[1] * n[1] * n[2]
+    if name == "adamw_10M":
+        return 28e-9 * 10_000_000
+    return 1e-9 * (1 << (24 if name.endswith("16M") else 20))
+
+
+main()
