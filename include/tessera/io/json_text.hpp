@@ -149,6 +149,33 @@ class JsonReader {
     word("null", "null");
   }
 
+  /// Passes over one value of any kind, and gives its text.
+  std::string_view skip() {
+    const Kind kind = peek();
+    const std::size_t start = at_;
+    switch (kind) {
+      case Kind::null:
+        null();
+        break;
+      case Kind::boolean:
+        boolean();
+        break;
+      case Kind::number:
+        number();
+        break;
+      case Kind::string:
+        string();
+        break;
+      case Kind::array:
+        array([&] { skip(); });
+        break;
+      case Kind::object:
+        object([&](const std::string&) { skip(); });
+        break;
+    }
+    return text_.substr(start, at_ - start);
+  }
+
   /// Nothing but white space may follow.
   void finish() {
     skip_space();

@@ -90,5 +90,12 @@ inline std::string printable(std::string_view text, std::size_t limit = 120) {
 
 /// The same in quotation marks, for error messages.
 inline std::string quoted(std::string_view text, std::size_t limit = 120) { return '"' + printable(text, limit) + '"'; }
+// Without the next two, std::quoted would be chosen for a std::string wherever <iomanip> has been included; without the
+// third, a const char* could be either.
+inline std::string quoted(const std::string& text, std::size_t limit = 120) {
+  return quoted(std::string_view(text), limit);
+}
+inline std::string quoted(std::string& text, std::size_t limit = 120) { return quoted(std::string_view(text), limit); }
+inline std::string quoted(const char* text, std::size_t limit = 120) { return quoted(std::string_view(text), limit); }
 
 }  // namespace tessera

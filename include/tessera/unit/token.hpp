@@ -19,12 +19,11 @@
 #include <string_view>
 #include <tessera/core/error.hpp>
 #include <tessera/core/tensor.hpp>
+#include <tessera/unit/merge.hpp>
 #include <utility>
 #include <vector>
 
 namespace tessera {
-
-using Token = std::int32_t;
 
 namespace detail {
 
@@ -222,30 +221,18 @@ class Tokenizer {
     return slot;
   }
 
-  /// Joins the earliest merge again and again. joined[i] is what token i and the next one make; only the neighbours of
-  /// a join are looked up anew, the rest of a step is a scan of at most 255 numbers.
+  /// Joins the earliest merge again and again: a token that a merge makes is its rank.
   void encode_word(std::string_view word, std::vector<Token>& out) const {
-    Token token[detail::longest_word + 1], joined[detail::longest_word + 1];
-    std::size_t n = word.size();
-    const auto join = [&](std::size_t i) {
-      const Token merged = i + 1 < n ? table_[find(token[i], token[i + 1])] : none;
-      joined[i] = merged == none ? largest : merged;
-    };
-    for (std::size_t i = 0; i < n; ++i) token[i] = first_byte + static_cast<unsigned char>(word[i]);
-    for (std::size_t i = 0; i < n; ++i) join(i);
-    for (;;) {
-      std::size_t best = 0;
-      for (std::size_t i = 1; i < n; ++i) {
-        if (joined[i] < joined[best]) best = i;
-      }
-      if (joined[best] == largest) break;
-      token[best] = joined[best];
-      --n;
-      for (std::size_t i = best + 1; i < n; ++i) token[i] = token[i + 1], joined[i] = joined[i + 1];
-      join(best);
-      if (best > 0) join(best - 1);
-    }
-    out.insert(out.end(), token, token + n);
+    Token tokens[detail::longest_word], joined[detail::longest_word];
+    for (std::size_t i = 0; i < word.size(); ++i) tokens[i] = first_byte + static_cast<unsigned char>(word[i]);
+    const std::size_t n = detail::merge_by_scan(
+        tokens, joined, word.size(), largest,
+        [this](Token left, Token right) {
+          const Token made = table_[find(left, right)];
+          return made == none ? largest : made;
+        },
+        [](Token made) { return made; });
+    out.insert(out.end(), tokens, tokens + n);
   }
 
   std::vector<Pair> merges_;

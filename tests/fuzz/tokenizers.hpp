@@ -1,0 +1,132 @@
+// What the fuzz targets of the tokenizers and the replay of their corpora (tests/unit/bpe_corpus.cpp) do with bytes. Each
+// returns whether the bytes were a vocabulary; anything but an io_error for those that are none passes on, and what is
+// read must hold its promises.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tessera/core/error.hpp>
+#include <tessera/unit/bpe_files.hpp>
+#include <tessera/unit/detokenizer.hpp>
+#include <tessera/unit/tokenizer_json.hpp>
+
+namespace test {
+
+inline void need(bool holds) {
+  if (!holds) std::abort();
+}
+
+/// Every token can be asked for, and a text of bytes comes back if the vocabulary keeps all bytes.
+inline void use_tokenizer(const tessera::Bpe& bpe, std::string_view text) {
+  using namespace tessera;
+  std::size_t there = 0;
+  for (Token id = 0; id < bpe.size(); ++id) {
+    if (bpe.has(id)) need(!bpe.bytes(id).empty()), ++there;
+  }
+  need(there <= static_cast<std::size_t>(bpe.size()));
+  const Bpe::Parts& parts = bpe.parts();
+  for (const Names& names : {Names::none(), Names::all()}) {
+    try {
+      const std::vector<Token> tokens = bpe.encode(text, names);
+      const std::string back = bpe.decode(tokens);
+      if (!parts.characters && !parts.composed && parts.lead == Bpe::Lead::none && !parts.drops_lead &&
+          !parts.marked_spaces && parts.unknown == TokenTable::none && names.ignores()) {
+        need(back == text);
+      }
+      Detokenizer stream(bpe);
+      for (const Token token : tokens) need(valid_utf8(stream.push(token)));
+      need(valid_utf8(stream.finish()));
+    } catch (const argument_error&) {}  // a character that the vocabulary cannot write
+  }
+}
+
+inline bool use_tiktoken(std::string_view bytes) {
+  using namespace tessera;
+  static const std::string all_bytes = [] {  // which a vocabulary must have, and which fuzzing would not come upon
+    std::string text;
+    for (int b = 0; b < 256; ++b) {
+      const char c = static_cast<char>(static_cast<unsigned char>(b));
+      text += detail::to_base64({&c, 1}) + " " + std::to_string(b) + "\n";
+    }
+    return text;
+  }();
+  bool accepted = false;
+  for (const std::string& file : {std::string(bytes), all_bytes + std::string(bytes)}) {
+    try {
+      const TokenTable tokens = parse_tiktoken(file, "fuzz.tiktoken");
+      const Bpe bpe = bpe_by_rank(tokens, Split::cl100k);
+      use_tokenizer(bpe, bytes);
+      need(parse_tiktoken(to_tiktoken(bpe), "again").count() == tokens.count());
+      accepted = true;
+    } catch (const io_error&) {}
+  }
+  return accepted;
+}
+
+/// encoder.json and vocab.bpe with a NUL between them.
+inline bool use_gpt2(std::string_view bytes) {
+  using namespace tessera;
+  const std::size_t cut = std::min(bytes.find('\0'), bytes.size());
+  const std::string_view merges = cut < bytes.size() ? bytes.substr(cut + 1) : std::string_view();
+  try {
+    use_tokenizer(parse_gpt2(bytes.substr(0, cut), "fuzz.json", merges, "fuzz.bpe"), bytes);
+    return true;
+  } catch (const io_error&) { return false; }
+}
+
+inline bool use_tokenizer_json(std::string_view bytes) {
+  using namespace tessera;
+  try {
+    use_tokenizer(parse_tokenizer_json(bytes, "fuzz.json"), bytes);
+    return true;
+  } catch (const io_error&) { return false; }
+}
+
+/// Pieces are all of the text whatever the text; and merging by heap and by windows is merging by its definition.
+inline bool use_merging(std::string_view bytes) {
+  using namespace tessera;
+  for (const Split split : {Split::none, Split::gpt2, Split::cl100k, Split::llama3, Split::qwen2, Split::o200k}) {
+    std::string together;
+    for_each_piece(split, bytes, [&](std::string_view piece) { need(!piece.empty()), together += piece; });
+    need(together == bytes);
+  }
+  if (bytes.size() < 2) return false;
+  // Merges of 3 bytes each: left and right among the tokens so far, and a rank in no relation to their order.
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const int alphabet = 1 + byte(0) % 4;
+  const std::size_t count = byte(1) % 24;
+  MergeTable table;
+  Token tokens = alphabet;
+  std::size_t at = 2;
+  for (std::size_t i = 0; i < count && at + 3 <= bytes.size(); ++i, at += 3) {
+    if (table.add(byte(at) % tokens, byte(at + 1) % tokens, byte(at + 2), tokens)) ++tokens;
+  }
+  std::vector<Token> symbols;
+  for (; at < bytes.size() && symbols.size() < 160; ++at) symbols.push_back(byte(at) % alphabet);
+  std::vector<Token> plain = symbols;
+  for (;;) {
+    std::size_t best = plain.size();
+    for (std::size_t i = 0; i + 1 < plain.size(); ++i) {
+      const std::uint32_t rank = table.rank(plain[i], plain[i + 1]);
+      if (rank != MergeTable::no_rank && (best == plain.size() || rank < table.rank(plain[best], plain[best + 1])))
+        best = i;
+    }
+    if (best == plain.size()) break;
+    plain[best] = table.made(table.rank(plain[best], plain[best + 1]));
+    plain.erase(plain.begin() + static_cast<std::ptrdiff_t>(best) + 1);
+  }
+  for (const std::size_t window : std::initializer_list<std::size_t>{4, 7, 16, 4096}) {
+    Merger merger;
+    merger.window(window);
+    std::vector<Token> made;
+    merger.merge(table, symbols.data(), symbols.size(), made);
+    need(made == plain);
+  }
+  return true;
+}
+
+}  // namespace test
