@@ -7,9 +7,17 @@
 #if defined(TESSERA_SCALAR)
 #define TESSERA_ISA isa_scalar
 #elif defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#if defined(__AVX512VNNI__)
+#define TESSERA_ISA isa_avx512_vnni
+#else
 #define TESSERA_ISA isa_avx512
+#endif
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#if defined(__AVXVNNI__)
+#define TESSERA_ISA isa_avx2_vnni
+#else
 #define TESSERA_ISA isa_avx2
+#endif
 #elif defined(__SSE2__)
 #define TESSERA_ISA isa_sse2
 #else
