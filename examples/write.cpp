@@ -1,0 +1,357 @@
+// Goes on from a beginning, unit by unit, as it is made.
+//
+//   build/examples/write "ROMEO:" --weights char_gpt.safetensors --temperature 0.8
+//   build/examples/write "Once upon a time" --weights gpt2/ --store q8 --top-p 0.9 --repetition 1.1
+//   build/examples/write "{" --weights gpt2/ --grammar json.gbnf --greedy
+//
+// --weights is a file of train_char_gpt, or a published GPT-2 or Llama: a folder with config.json, model.safetensors and either
+// tokenizer.json or vocab.json and merges.txt. Text goes to standard output, everything else to standard error.
+#include <sys/stat.h>
+
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <tessera/autoregressive/gpt_decoder.hpp>
+#include <tessera/autoregressive/gpt_published.hpp>
+#include <tessera/autoregressive/speculative.hpp>
+#include <tessera/generate/beam.hpp>
+#include <tessera/generate/grammar_rule.hpp>
+#include <tessera/generate/sequence_file.hpp>
+#include <tessera/train/interrupt.hpp>
+#include <tessera/unit/bpe_files.hpp>
+#include <tessera/unit/characters.hpp>
+#include <tessera/unit/detokenizer.hpp>
+#include <tessera/unit/tokenizer_json.hpp>
+
+#include "examples/support/cli.hpp"
+
+using namespace tessera;
+using namespace tessera::examples;
+
+namespace {
+
+constexpr const char* program = "write";
+
+struct Options {
+  std::vector<std::string> bare;
+  std::string weights = "char_gpt.safetensors", tokenizer, store = "f32", cache = "f32", grammar, negative, draft, save,
+              resume;
+  std::vector<std::string> bias, banned, only, breakers, stop;
+  std::uint64_t seed = 0;
+  std::int64_t length = 400, count = 1, beam = 0, ahead = 4, threads = 0;
+  ChoiceOptions choice;
+  double guidance = 1, alpha = 0.6;
+  bool greedy = false, endless = false, figures = false;
+};
+
+void describe(Cli& cli, Options& o) {
+  constexpr Index most = 10'000'000;
+  ChoiceOptions& c = o.choice;
+  cli.rest("prompt", o.bare, "the beginning (default: a line end)");
+  cli.option("--weights,-w", o.weights,
+             "the model: a file of train_char_gpt, or a published model's folder (default char_gpt.safetensors)");
+  cli.option("--tokenizer", o.tokenizer, "a tokenizer.json (default: what stands beside published weights)");
+  cli.option("--store", o.store, "weights in memory as f32, f16, q8 or q4 (default f32)");
+  cli.option("--cache", o.cache, "keys and values in memory as f32, f16 or i8 (default f32)");
+  cli.option("--length,-n", o.length, "units to write at most (default 400)", 0, most);
+  cli.option("--count,-c", o.count, "texts; the next one has seed + 1 (default 1)", 1, 1000);
+  cli.option("--seed,-s", o.seed, "of the draws (default 0)");
+  cli.flag("--greedy", o.greedy, "always the likeliest unit");
+  cli.option("--temperature", c.temperature, "below 1 safer, above bolder; 0 is --greedy (default 1)", 0, 100);
+  cli.flag("--temperature-first", c.temperature_first, "scale before top-k, top-p, ... and not after");
+  cli.option("--dynamic-low", c.dynamic_low, "with --dynamic-high: temperature by entropy, from this", 0, 100);
+  cli.option("--dynamic-high", c.dynamic_high, "to this; 0: off (default)", 0, 100);
+  cli.option("--dynamic-exponent", c.dynamic_exponent, "how it rises between them (default 1)", 0, 100);
+  cli.option("--top-k", c.top_k, "draw from the k likeliest; 0: all (default)", 0, most);
+  cli.option("--top-p", c.top_p, "from the fewest that have this probability together (default 1)", 0, 1);
+  cli.option("--min-p", c.min_p, "from those of at least this share of the likeliest's probability (default 0)", 0, 1);
+  cli.option("--typical", c.typical, "from those of typical surprise, up to this probability (default 1)", 0, 1);
+  cli.option("--top-n-sigma", c.top_n_sigma, "from logits within n deviations of the greatest; 0: all (default)", 0,
+             100);
+  cli.option("--xtc-chance", c.xtc_chance, "how often top choices are excluded (default 0)", 0, 1);
+  cli.option("--xtc-threshold", c.xtc_threshold, "what probability makes a top choice (default 0.1)", 0, 1);
+  cli.option("--mirostat", c.mirostat, "surprise to keep to, in bits a unit; 0: off (default)", 0, 100);
+  cli.option("--mirostat-rate", c.mirostat_rate, "how fast it corrects (default 0.1)", 0, 10);
+  cli.option("--repetition", c.repetition, "divides logits of units that came (default 1)", 0.001, 1000);
+  cli.option("--frequency", c.frequency, "off their logits, for each time they came (default 0)", -100, 100);
+  cli.option("--presence", c.presence, "off their logits, once (default 0)", -100, 100);
+  cli.option("--window", c.window, "units the three above look back on; 0: all (default 64)", 0, most);
+  cli.option("--no-repeat", c.no_repeat, "no run of n units twice; 0: off (default)", 0, most);
+  cli.option("--dry", c.dry.multiplier,
+             "against repeated runs: off the logit at the first unit too many; 0: off (default)", 0, 1000);
+  cli.option("--dry-base", c.dry.base, "its growth with each further unit (default 1.75)", 1, 1000);
+  cli.option("--dry-allowed", c.dry.allowed, "units a run may repeat freely (default 2)", 0, most);
+  cli.option("--dry-breaker", o.breakers, "a text whose units end runs (several times)");
+  cli.option("--bias", o.bias, "TEXT=X adds X to the logits of the text's units (several times)");
+  cli.option("--ban", o.banned, "a text whose units may not come (several times)");
+  cli.option("--only", o.only, "a text whose units alone may come (several times)");
+  cli.option("--stop", o.stop, "a text of one unit that ends it (several times)");
+  cli.flag("--endless", o.endless, "go on past the model's own end of a text");
+  cli.option("--grammar", o.grammar, "a file in GBNF that the text has to follow");
+  cli.option("--guidance", o.guidance, "leads away from --negative, by this factor (default 1: no)", 0, 100);
+  cli.option("--negative", o.negative, "the beginning that --guidance leads away from");
+  cli.option("--beam", o.beam, "beam search of this width, the best --count of it; 0: draw (default)", 0, 256);
+  cli.option("--alpha", o.alpha, "beam search: how much longer texts are preferred (default 0.6)", 0, 10);
+  cli.option("--draft", o.draft, "a smaller model of the same units that guesses ahead: same distribution, sooner");
+  cli.option("--ahead", o.ahead, "units it guesses at a time (default 4)", 1, 64);
+  cli.option("--save", o.save, "a file to keep the unfinished run in, on Ctrl-C too");
+  cli.option("--resume", o.resume, "such a file: goes on, by its stored settings");
+  cli.option("--threads,-t", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
+  cli.flag("--figures", o.figures, "units a second, on standard error");
+}
+
+/// What units mean: whichever tokenizer it is.
+struct Words {
+  std::function<std::vector<Unit>(std::string_view)> encode;
+  std::vector<std::string> texts;  // of each unit
+  std::vector<Unit> end;           // the model's own end of a text
+  Unit start = -1;                 // what an empty prompt begins with
+};
+
+struct Loaded {
+  GptModel model;
+  Words words;
+};
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0;
+}
+
+Words words_of(Bpe bpe, Index vocabulary) {
+  Words w;
+  const auto shared = std::make_shared<const Bpe>(std::move(bpe));
+  for (Index t = 0; t < vocabulary; ++t)
+    w.texts.push_back(t < shared->size() ? std::string(shared->bytes(static_cast<Token>(t))) : "");
+  w.encode = [shared](std::string_view text) { return shared->encode(text); };
+  for (const char* end : {"<|endoftext|>", "</s>", "<|end_of_text|>"}) {
+    for (std::size_t t = 0; t < w.texts.size(); ++t) {
+      if (w.texts[t] != end) continue;
+      w.end.push_back(static_cast<Unit>(t));
+      if (w.start < 0) w.start = static_cast<Unit>(t);
+    }
+  }
+  return w;
+}
+
+Loaded load_model(const std::string& path, const std::string& tokenizer) {
+  struct stat info {};
+  const bool folder = ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  if (!folder) {
+    const Safetensors file = Safetensors::read(path);
+    if (file.metadata.contains("format")) {
+      const std::string& format = file.metadata.at("format");
+      if (format != "pt") {  // what published files say of themselves
+        Loaded l{gpt_from_file(file), {}};
+        std::string alphabet;
+        for (const std::string& u : l.model.units) alphabet += u;
+        const auto characters = std::make_shared<const Characters>(alphabet);
+        if (l.model.units.empty() || characters->size() != static_cast<Token>(l.model.units.size()))
+          throw_io(path, "units", "the characters of a text", std::to_string(l.model.units.size()) + " texts");
+        l.words.texts = l.model.units;
+        l.words.encode = [characters](std::string_view text) { return characters->encode(text); };
+        for (std::size_t u = 0; u < l.words.texts.size(); ++u) {
+          if (l.words.texts[u] == "\n") l.words.start = static_cast<Unit>(u);
+        }
+        return l;
+      }
+    }
+  }
+  Loaded l{load_published_gpt(path), {}};
+  const std::string at = folder ? path : detail::folder_of(path);
+  const Index vocabulary = l.model.net->config.vocabulary;
+  if (!tokenizer.empty() || exists(at + "/tokenizer.json"))
+    l.words = words_of(read_tokenizer_json(tokenizer.empty() ? at + "/tokenizer.json" : tokenizer), vocabulary);
+  else
+    l.words = words_of(read_gpt2(at + "/vocab.json", at + "/merges.txt"), vocabulary);
+  return l;
+}
+
+template <class Enum>
+Enum one_of(const char* option, const std::string& found, std::initializer_list<std::pair<const char*, Enum>> names) {
+  std::string wanted;
+  for (const auto& [name, value] : names) {
+    if (found == name) return value;
+    wanted += std::string(wanted.empty() ? "" : ", ") + name;
+  }
+  throw argument_error(std::string(option) + " takes one of " + wanted + ", not " + quoted(found, 40));
+}
+
+GptDecoder decoder_of(const Loaded& l, const Options& o) {
+  return GptDecoder(
+      *l.model.net,
+      {.weights = one_of<WeightFormat>("--store", o.store,
+                                       {{"f32", WeightFormat::f32},
+                                        {"f16", WeightFormat::f16},
+                                        {"q8", WeightFormat::q8},
+                                        {"q4", WeightFormat::q4}}),
+       .cache = one_of<CacheFormat>("--cache", o.cache,
+                                    {{"f32", CacheFormat::f32}, {"f16", CacheFormat::f16}, {"i8", CacheFormat::i8}})});
+}
+
+/// The options that name units by texts.
+void name_units(const Words& words, Options& o, std::vector<Unit>& end) {
+  const auto units = [&](const std::vector<std::string>& texts) {
+    std::vector<Unit> all;
+    for (const std::string& t : texts) {
+      for (const Unit u : words.encode(t)) all.push_back(u);
+    }
+    return all;
+  };
+  o.choice.banned = units(o.banned);
+  o.choice.only = units(o.only);
+  o.choice.dry.breakers = units(o.breakers);
+  for (const std::string& b : o.bias) {
+    const std::size_t at = b.rfind('=');
+    char* rest = nullptr;
+    const float x = at == std::string::npos ? 0.0f : std::strtof(b.c_str() + at + 1, &rest);
+    if (at == std::string::npos || at == 0 || rest == b.c_str() + at + 1 || *rest != '\0' || x != x || x > 1e6f)
+      throw argument_error("--bias takes TEXT=NUMBER, as in --bias dog=2, not " + quoted(b, 60));
+    for (const Unit u : words.encode(b.substr(0, at))) o.choice.bias.push_back({u, x});
+  }
+  if (!o.endless) end = words.end;
+  for (const std::string& s : o.stop) {
+    const auto u = words.encode(s);
+    if (u.size() != 1)
+      throw argument_error("--stop takes a text of one unit; " + quoted(s, 40) + " has " + std::to_string(u.size()));
+    end.push_back(u[0]);
+  }
+  if (o.greedy) o.choice.temperature = 0;
+}
+
+/// Text on its way out: whole characters only, at once.
+class Printer {
+ public:
+  explicit Printer(const Words& words) : words_(words) {}
+  void operator()(Unit u) { put(stream_.push(words_.texts[static_cast<std::size_t>(u)])); }
+  void finish() { put(stream_.finish() + "\n"); }
+  static void put(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
+
+ private:
+  const Words& words_;
+  Utf8Stream stream_;
+};
+
+class Watch {
+ public:
+  void report(Index units) const {
+    const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    std::fprintf(stderr, "%lld units in %.2f s: %.1f a second\n", static_cast<long long>(units), s,
+                 static_cast<double>(units) / s);
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+/// Streams one run to the end; false when interrupted.
+template <class R, class Units>
+bool stream(R& run, const Units& units, const Words& words, const Interrupt& interrupt, bool figures) {
+  Printer print(words);
+  const Watch watch;
+  std::size_t shown = units().size();
+  for (const Unit u : units()) print(u);
+  while (!interrupt() && run.step()) {
+    for (const auto now = units(); shown < now.size(); ++shown) print(now[shown]);
+  }
+  print.finish();
+  if (figures) watch.report(static_cast<Index>(shown));
+  return !interrupt() || run.done();
+}
+
+int write(int argc, char** argv) {
+  Options o;
+  Cli cli(program, "Goes on from a beginning, unit by unit.");
+  describe(cli, o);
+  if (const auto end = cli.parse(argc, argv)) return *end;
+  if (o.threads > 0) set_threads(static_cast<int>(o.threads));
+  if (o.bare.size() > 1) throw argument_error("one beginning; put it in quotation marks");
+  if (o.guidance != 1 && o.negative.empty())
+    throw argument_error("--guidance wants --negative, a beginning to lead away from");
+  if (o.beam > 0 && (o.count > o.beam || !o.draft.empty() || o.guidance != 1))
+    throw argument_error("--beam gives at most its width of texts, and takes neither --draft nor --guidance");
+  if (!o.draft.empty() && (!o.grammar.empty() || o.guidance != 1))
+    throw argument_error("--draft takes neither --grammar nor --guidance");
+  if ((!o.save.empty() || !o.resume.empty()) && (o.count != 1 || o.beam > 0 || !o.draft.empty()))
+    throw argument_error("--save and --resume are for one text, drawn");
+
+  const Interrupt interrupt;
+  const Loaded loaded = load_model(o.weights, o.tokenizer);
+  const Words& words = loaded.words;
+  SequenceOptions sequence{.length = o.length, .guidance = o.guidance};
+  name_units(words, o, sequence.end);
+  sequence.choice = o.choice;
+  const GptDecoder model = decoder_of(loaded, o);
+  const auto prompt_of = [&](const std::string& text) {
+    std::vector<Unit> units = words.encode(text);
+    if (units.empty()) units.push_back(words.start >= 0 ? words.start : 0);
+    return units;
+  };
+  const std::string beginning = o.bare.empty() ? "" : o.bare[0];
+  const std::vector<Unit> prompt = prompt_of(beginning);
+  Constraint constraint;
+  if (!o.grammar.empty()) {
+    const Bytes text = read_file(o.grammar, 1U << 24);
+    constraint = Constraint(
+        std::make_unique<GrammarRule>(std::make_shared<const Grammar>(Grammar::parse(as_text(text), o.grammar)),
+                                      std::make_shared<const UnitTexts>(words.texts)));
+  }
+
+  if (o.beam > 0) {
+    const auto found = beam_search(
+        model, prompt, {.width = o.beam, .length = o.length, .alpha = o.alpha, .end = sequence.end, .choice = o.choice},
+        constraint);
+    for (std::size_t i = 0; i < found.size() && static_cast<Index>(i) < o.count; ++i) {
+      std::fprintf(stderr, "%.3f\n", found[i].score);
+      Printer print(words);
+      Printer::put(beginning);
+      for (const Unit u : found[i].units) print(u);
+      print.finish();
+    }
+    return exit_done;
+  }
+  if (!o.draft.empty()) {
+    const GptDecoder draft = decoder_of(load_model(o.draft, o.tokenizer), o);
+    for (Index i = 0; i < o.count; ++i) {
+      SpeculativeRun<GptDecoder, GptDecoder> run(
+          model, draft, prompt, Noise{o.seed + static_cast<std::uint64_t>(i)},
+          {.length = o.length, .ahead = o.ahead, .choice = o.choice, .end = sequence.end});
+      Printer::put(beginning);
+      if (!stream(
+              run, [&] { return run.units(); }, words, interrupt, o.figures))
+        return exit_interrupted;
+      if (o.figures)
+        std::fprintf(stderr, "%lld of %lld guesses kept\n", static_cast<long long>(run.kept()),
+                     static_cast<long long>(run.proposed()));
+    }
+    return exit_done;
+  }
+  for (Index i = 0; i < o.count; ++i) {
+    const Noise noise{o.seed + static_cast<std::uint64_t>(i)};
+    const std::vector<std::vector<Unit>> without = {prompt_of(o.negative)};
+    const auto others =
+        o.guidance != 1 ? std::span<const std::vector<Unit>>(without) : std::span<const std::vector<Unit>>();
+    auto run = o.resume.empty()
+                   ? SequenceRun<GptDecoder>(model, {&prompt, 1}, {&noise, 1}, sequence, others, constraint)
+                   : read_sequence(o.resume, model, {}, others, constraint);
+    Printer::put(beginning);
+    const bool whole = stream(
+        run, [&] { return run.units(0); }, words, interrupt, o.figures);
+    if (!o.save.empty()) {
+      write_sequence(o.save, run);
+      std::fprintf(stderr, "wrote %s\n", printable(o.save).c_str());
+    }
+    if (!whole) return exit_interrupted;
+  }
+  return exit_done;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(program, write, argc, argv); }

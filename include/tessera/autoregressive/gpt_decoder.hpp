@@ -1,0 +1,432 @@
+// Generation with a Gpt's weights: one unit at a time over cached keys and values, many sequences side by side, or many units at
+// once (prompts, speculation). Weights in F32, F16, 8 or 4 bits (nn/quantized_linear.hpp), the cache in F32, F16 or 8 bits.
+//
+//   GptDecoder model(net, {.weights = WeightFormat::q8});
+//   auto state = model.begin(prompt);                       // a NextUnit: generate/next_unit.hpp
+//   model.next(state, unit);  state.logits();
+//
+// With F32 throughout, logits have the bits of the network's own forward pass, in whatever portions the units came and whatever
+// ran beside them: every kernel here computes a row by itself and in the same order.
+//
+// When the context is full, the cache is built anew from the last half of it, and goes on from there.
+#pragma once
+
+#include <memory>
+#include <tessera/autoregressive/gpt.hpp>
+#include <tessera/autoregressive/kv_cache.hpp>
+#include <tessera/generate/next_unit.hpp>
+#include <tessera/kernel/norm.hpp>
+#include <tessera/kernel/rotary.hpp>
+#include <tessera/nn/quantized_linear.hpp>
+
+namespace tessera::inline TESSERA_ISA {
+
+struct GptDecoderOptions {
+  WeightFormat weights = WeightFormat::f32;
+  WeightFormat head = WeightFormat::f32;  // of the embedding's or head's matrix, the most sensitive one
+  bool head_as_weights = true;            // `weights` for the head too
+  CacheFormat cache = CacheFormat::f32;
+};
+
+/// What a decoder is made of. Made from a Gpt, or filled in by whoever reads a file of quantised weights.
+struct GptDecoderWeights {
+  struct Norm {
+    Tensor<float> gain, bias;  // [width]; bias may be empty
+  };
+  struct Layer {
+    Norm norm1;
+    QuantizedLinear query_key_value;  // rows of query, then key, then value
+    QuantizedLinear output;
+    Norm norm2;
+    QuantizedLinear up;  // swiglu: rows of gate, then up
+    QuantizedLinear down;
+  };
+  GptConfig config;
+  QuantizedLinear head;
+  Tensor<float> embedding;  // [V, D]; empty: the head's rows
+  Tensor<float> positions;  // [context, D]; empty: rotary
+  std::vector<Layer> layers;
+  Norm norm;
+};
+
+namespace detail {
+
+template <class... Layers>
+QuantizedLinear side_by_side(WeightFormat format, const Linear<float>& first, const Layers&... more) {
+  if constexpr (sizeof...(Layers) == 0) {
+    return QuantizedLinear(first, format);
+  } else {
+    Tensor<float> bias;
+    if (first.bias) bias = concat({first.bias->value, more.bias->value...}, 0);
+    return QuantizedLinear(concat({first.weight.value, more.weight.value...}, 0), bias, format);
+  }
+}
+
+/// silu(a) b, as Gpt's mlp has it.
+inline void swiglu_rows(Index rows, Index width, const float* gate_up, float* to) {
+  using P = kernel::Pack<float>;
+  for (Index r = 0; r < rows; ++r) {
+    const float* gate = gate_up + r * 2 * width;
+    for (Index i = 0; i < width; i += P::width) {
+      const Index lanes = width - i;
+      const P g = kernel::load_lanes<float>(gate + i, lanes), u = kernel::load_lanes<float>(gate + width + i, lanes);
+      kernel::store_lanes<float>(to + r * width + i, kernel::silu(g) * u, lanes);
+    }
+  }
+}
+
+}  // namespace detail
+
+inline GptDecoderWeights decoder_weights(const Gpt<float>& net, const GptDecoderOptions& o = {}) {
+  const auto norm = [](const GptNormLayer<float>& n) {
+    return GptDecoderWeights::Norm{n.weight.value, n.bias ? n.bias->value : Tensor<float>()};
+  };
+  GptDecoderWeights w;
+  w.config = net.config;
+  const WeightFormat head = o.head_as_weights ? o.weights : o.head;
+  w.head = net.head ? QuantizedLinear(*net.head, head) : QuantizedLinear(net.embedding.weight.value, {}, head);
+  if (net.head) w.embedding = net.embedding.weight.value;
+  if (net.positions) w.positions = net.positions->weight.value;
+  for (const GptBlock<float>& b : net.blocks) {
+    const auto& a = b.attention;
+    w.layers.push_back({norm(b.norm1), detail::side_by_side(o.weights, a.query, a.key, a.value),
+                        detail::side_by_side(o.weights, a.output), norm(b.norm2),
+                        b.mlp.gate ? detail::side_by_side(o.weights, *b.mlp.gate, b.mlp.up)
+                                   : detail::side_by_side(o.weights, b.mlp.up),
+                        detail::side_by_side(o.weights, b.mlp.down)});
+  }
+  w.norm = norm(net.norm);
+  return w;
+}
+
+class GptDecoder {
+ public:
+  using Condition = std::vector<Unit>;  // the prompt: at least one unit
+
+  /// What has been read, and the logits of what comes next. A value; copies share the cache until they write.
+  class State {
+   public:
+    std::span<const float> logits() const { return logits_.span(); }
+    /// Everything read since begin().
+    std::span<const Unit> units() const { return units_; }
+    const KvCache& cache() const { return cache_; }
+
+   private:
+    friend class GptDecoder;
+    KvCache cache_;
+    std::vector<Unit> units_;
+    std::size_t first_ = 0;  // the cache holds units_[first_ ..)
+    std::size_t slid_ = 0;   // how many units there were when it was last built anew
+    Tensor<float> logits_;   // [V]
+  };
+
+  explicit GptDecoder(GptDecoderWeights weights, CacheFormat cache = CacheFormat::f32) : cache_(cache) {
+    auto all = std::make_shared<All>();
+    all->w = std::move(weights);
+    const GptConfig& c = all->w.config;
+    c.check();
+    if (c.positions == GptPositions::rotary) {
+      const Index half = c.head_width() / 2;
+      all->cosine = Tensor<float>(Shape{c.context, half});
+      all->sine = Tensor<float>(Shape{c.context, half});
+      kernel::rotary_angles(Index{0}, c.context, c.head_width(), c.rotary_base, all->cosine.data(), all->sine.data());
+    }
+    all_ = std::move(all);
+  }
+  explicit GptDecoder(const Gpt<float>& net, const GptDecoderOptions& o = {})
+      : GptDecoder(decoder_weights(net, o), o.cache) {}
+
+  const GptConfig& config() const { return all_->w.config; }
+  Index vocabulary() const { return config().vocabulary; }
+  /// Bytes of weights that a step reads.
+  Index bytes() const {
+    Index n = all_->w.head.bytes();
+    for (const auto& l : all_->w.layers)
+      n += l.query_key_value.bytes() + l.output.bytes() + l.up.bytes() + l.down.bytes();
+    return n;
+  }
+
+  /// Throws argument_error for an empty prompt or a unit that is none.
+  State begin(const Condition& prompt) const {
+    if (prompt.empty())
+      throw argument_error("Gpt: an empty prompt; give at least one unit, such as the one that texts begin with");
+    State state;
+    state.cache_ = KvCache(
+        {.layers = config().layers, .heads = config().key_heads(), .width = config().head_width(), .format = cache_});
+    read(state, prompt, nullptr);
+    return state;
+  }
+  void next(State& state, Unit unit) const { read(state, {&unit, 1}, nullptr); }
+  /// states[i] reads units[i], all in one pass over the weights.
+  void next(std::span<State* const> states, std::span<const Unit> units) const {
+    if (states.size() != units.size())
+      throw argument_error("Gpt: " + std::to_string(units.size()) + " units for " + std::to_string(states.size()) +
+                           " sequences");
+    std::vector<Part> parts;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      if (full(*states[i]))
+        next(*states[i], units[i]);
+      else
+        parts.push_back({states[i], units.subspan(i, 1)});
+    }
+    forward(parts, nullptr);
+  }
+  /// Row i is the logits after units[i]: [n, V].
+  Tensor<float> extend(State& state, std::span<const Unit> units) const {
+    Tensor<float> logits(Shape{static_cast<Index>(units.size()), vocabulary()});
+    read(state, units, logits.data());
+    return logits;
+  }
+  /// As if the last n units had not come; state.logits() then means nothing until another one has.
+  void rewind(State& state, Index n) const {
+    if (n < 0 || n >= static_cast<Index>(state.units_.size()))
+      throw argument_error("Gpt: " + std::to_string(n) + " units to take back of " +
+                           std::to_string(state.units_.size()) + "; at least one must stay");
+    const std::size_t kept = state.units_.size() - static_cast<std::size_t>(n);
+    if (kept >= state.slid_) {
+      state.units_.resize(kept);
+      state.cache_.truncate(static_cast<Index>(kept - state.first_));
+    } else {  // the context was filled meanwhile: read it all again
+      state = begin(Condition(state.units_.begin(), state.units_.begin() + static_cast<std::ptrdiff_t>(kept)));
+    }
+  }
+
+ private:
+  struct All {
+    GptDecoderWeights w;
+    Tensor<float> cosine, sine;  // [context, head width / 2]
+  };
+  struct Part {
+    State* state;
+    std::span<const Unit> units;
+  };
+
+  bool full(const State& s) const { return s.cache_.length() >= config().context; }
+
+  /// Reads units in the portions the context allows. `all`, if given, receives the logits after each.
+  void read(State& state, std::span<const Unit> units, float* all) const {
+    while (!units.empty()) {
+      if (full(state)) {
+        const auto keep = static_cast<std::size_t>(config().context / 2 > 0 ? config().context / 2 : 1);
+        state.first_ = state.units_.size() + 1 - keep;
+        const std::vector<Unit> again(state.units_.end() - static_cast<std::ptrdiff_t>(keep - 1), state.units_.end());
+        state.units_.resize(state.first_);
+        state.cache_.truncate(0);
+        if (!again.empty()) forward({{Part{&state, again}}}, nullptr);
+        state.slid_ = state.units_.size() + 1;
+      }
+      const auto room = static_cast<std::size_t>(config().context - state.cache_.length());
+      const auto now = units.first(units.size() < room ? units.size() : room);
+      forward({{Part{&state, now}}}, all);
+      if (all) all += static_cast<Index>(now.size()) * vocabulary();
+      units = units.subspan(now.size());
+    }
+  }
+
+  /// The network over the new units of each part. Logits after the last of each part go to its state; with `all`, those
+  /// after every unit go there too.
+  void forward(const std::vector<Part>& parts, float* all) const;
+  void attend(const std::vector<Part>& parts, Index layer, const float* qkv, float* out) const;
+
+  std::shared_ptr<const All> all_;
+  CacheFormat cache_;
+};
+
+inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) const {
+  const GptDecoderWeights& w = all_->w;
+  const GptConfig& c = w.config;
+  const Index D = c.width, V = c.vocabulary, head_width = c.head_width();
+  const Index q_width = D, kv_width = c.key_heads() * head_width, qkv_width = q_width + 2 * kv_width;
+  const Index hidden = c.mlp_width();
+  const bool gated = c.mlp == GptMlp::swiglu;
+  Index rows = 0;
+  for (const Part& p : parts) {
+    for (const Unit u : p.units) {
+      if (u < 0 || u >= V)
+        throw argument_error("Gpt: unit " + std::to_string(u) + " is not in [0, " + std::to_string(V) + ")");
+    }
+    rows += static_cast<Index>(p.units.size());
+  }
+  if (rows == 0) return;
+
+  const auto size = [&](Index n) { return static_cast<std::size_t>(rows * n); };
+  const kernel::Scratch<float> x(rows * D), h(rows * D), qkv(rows * qkv_width), mixed(rows * D),
+      up(rows * hidden * (gated ? 2 : 1)), act(gated ? rows * hidden : 0);
+  const auto span = [&](const kernel::Scratch<float>& s, Index n) { return std::span<float>(s.data(), size(n)); };
+  const auto norm = [&](const GptDecoderWeights::Norm& n, Index count, const float* from, float* to) {
+    if (c.norm == GptNorm::layer)
+      kernel::layer_norm<float>(count, D, from, n.gain.data(), n.bias.data(), c.epsilon, to, nullptr, nullptr);
+    else
+      kernel::rms_norm<float>(count, D, from, n.gain.data(), c.epsilon, to, nullptr);
+  };
+  // y = x + layer(from), in place
+  const auto add_branch = [&](const QuantizedLinear& layer, std::span<const float> from) {
+    const kernel::AddResidual<float> residual{x.data(), D};
+    if (layer.bias())
+      layer.apply(from, span(x, D), kernel::then(kernel::AddBias<float>{layer.bias().data()}, residual));
+    else
+      layer.apply(from, span(x, D), residual);
+  };
+
+  Index row = 0;
+  for (const Part& p : parts) {
+    KvCache& cache = p.state->cache_;
+    Index position = cache.length();
+    cache.reserve(static_cast<Index>(p.units.size()));
+    for (const Unit u : p.units) {
+      float* to = x.data() + row * D;
+      if (w.embedding)
+        std::memcpy(to, w.embedding.data() + u * D, static_cast<std::size_t>(D) * sizeof(float));
+      else
+        w.head.row(u, {to, static_cast<std::size_t>(D)});
+      if (w.positions) {
+        const float* at = w.positions.data() + position * D;
+        for (Index i = 0; i < D; ++i) to[i] += at[i];
+      }
+      ++row, ++position;
+    }
+  }
+
+  for (Index l = 0; l < c.layers; ++l) {
+    const auto& layer = w.layers[static_cast<std::size_t>(l)];
+    norm(layer.norm1, rows, x.data(), h.data());
+    layer.query_key_value.apply(span(h, D), span(qkv, qkv_width));
+    row = 0;
+    for (const Part& p : parts) {
+      const Index n = static_cast<Index>(p.units.size()), position = p.state->cache_.length();
+      float* from = qkv.data() + row * qkv_width;
+      if (c.positions == GptPositions::rotary) {
+        const Index half = head_width / 2;
+        kernel::RotaryShape s;
+        s.rows = n, s.heads = c.heads + c.key_heads(), s.width = head_width;  // keys follow the queries
+        s.head_stride = head_width, s.row_stride = qkv_width;
+        kernel::rotary(s, all_->cosine.data() + position * half, all_->sine.data() + position * half, from);
+      }
+      for (Index i = 0; i < n; ++i) {
+        const float* k = from + i * qkv_width + q_width;
+        p.state->cache_.put(l, position + i, k, k + kv_width);
+      }
+      row += n;
+    }
+    attend(parts, l, qkv.data(), mixed.data());
+    add_branch(layer.output, span(mixed, D));
+
+    norm(layer.norm2, rows, x.data(), h.data());
+    const auto gelus = [&](auto function) {
+      if (layer.up.bias())
+        layer.up.apply(span(h, D), span(up, hidden), kernel::bias_then(layer.up.bias().data(), function));
+      else
+        layer.up.apply(span(h, D), span(up, hidden), kernel::Activate<decltype(function)>{function});
+    };
+    if (gated) {
+      layer.up.apply(span(h, D), span(up, 2 * hidden));
+      detail::swiglu_rows(rows, hidden, up.data(), act.data());
+    } else if (c.mlp == GptMlp::gelu) {
+      gelus([](kernel::Pack<float> v) { return kernel::gelu(v); });
+    } else {
+      gelus([](kernel::Pack<float> v) { return kernel::gelu_tanh(v); });
+    }
+    add_branch(layer.down, span(gated ? act : up, hidden));
+  }
+
+  row = 0;
+  Index lasts = 0;
+  for (const Part& p : parts) {  // the last row of each part moves to the front
+    const Index n = static_cast<Index>(p.units.size());
+    row += n;
+    std::memcpy(h.data() + lasts++ * D, x.data() + (row - 1) * D, static_cast<std::size_t>(D) * sizeof(float));
+    p.state->cache_.advance(n);
+    p.state->units_.insert(p.state->units_.end(), p.units.begin(), p.units.end());
+  }
+  const auto logits_of = [&](Index count, const float* from, float* to) {
+    norm(w.norm, count, from, mixed.data());
+    w.head.apply({mixed.data(), static_cast<std::size_t>(count * D)}, {to, static_cast<std::size_t>(count * V)});
+  };
+  if (all) {
+    logits_of(rows, x.data(), all);
+    row = 0;
+    for (const Part& p : parts) {
+      row += static_cast<Index>(p.units.size());
+      p.state->logits_ =
+          Tensor<float>::from(Shape{V}, std::span<const float>(all + (row - 1) * V, static_cast<std::size_t>(V)));
+    }
+  } else if (parts.size() == 1) {
+    Tensor<float>& logits = parts[0].state->logits_;
+    if (!logits.unique()) logits = Tensor<float>(Shape{V});
+    logits_of(1, h.data(), logits.data());
+  } else {
+    const kernel::Scratch<float> logits(lasts * V);
+    logits_of(lasts, h.data(), logits.data());
+    for (Index i = 0; i < lasts; ++i)
+      parts[static_cast<std::size_t>(i)].state->logits_ =
+          Tensor<float>::from(Shape{V}, std::span<const float>(logits.data() + i * V, static_cast<std::size_t>(V)));
+  }
+}
+
+/// Each part's queries over its own cache. Many queries go through the tiles of kernel::attention, few through
+/// attention_cached: same bits.
+inline void GptDecoder::attend(const std::vector<Part>& parts, Index layer, const float* qkv, float* out) const {
+  const GptConfig& c = config();
+  const Index D = c.width, head_width = c.head_width(), G = c.key_heads(), group = c.heads / G;
+  const Index kv_width = G * head_width, qkv_width = D + 2 * kv_width;
+  constexpr Index few = 16;
+
+  struct Few {
+    const Part* part;
+    Index row;
+  };
+  std::vector<Few> small;
+  Index row = 0, work = 0;
+  for (const Part& p : parts) {
+    const Index n = static_cast<Index>(p.units.size()), before = p.state->cache_.length();
+    if (n < few) {
+      small.push_back({&p, row});
+      work = (before + n) * n > work ? (before + n) * n : work;
+    } else {
+      kernel::AttentionShape s = kernel::AttentionShape::dense(1, n, before + n, c.heads, G, head_width);
+      s.causal = true;
+      s.q_row = qkv_width;
+      const float *q = qkv + row * qkv_width, *k = q + D, *v = k + kv_width;
+      Tensor<float> keys, values;
+      if (before == 0 && cache_ == CacheFormat::f32) {
+        s.k_row = s.v_row = qkv_width;
+      } else {
+        keys = Tensor<float>(Shape{before + n, kv_width});
+        values = Tensor<float>(Shape{before + n, kv_width});
+        p.state->cache_.gather(layer, before + n, keys.data(), values.data());
+        k = std::as_const(keys).data();
+        v = std::as_const(values).data();
+      }
+      kernel::attention<float>(s, q, k, v, nullptr, nullptr, out + row * D, nullptr);
+    }
+    row += n;
+  }
+  const Index tasks = static_cast<Index>(small.size()) * G;
+  kernel::parallel_for(tasks, 100'000 / (work * group * head_width + 1) + 1, [&](Index begin, Index end) {
+    kernel::CachedQuery<float> queries[few * 16];
+    for (Index task = begin; task < end; ++task) {
+      const auto& [part, first] = small[static_cast<std::size_t>(task / G)];
+      const Index g = task % G, n = static_cast<Index>(part->units.size());
+      const KvCache& cache = part->state->cache_;
+      const auto page = [&cache, layer, g](Index i, Index count, float* room) {
+        const KvCache::Rows r = cache.rows(layer, g, i, count, room);
+        return std::pair<const float*, const float*>(r.keys, r.values);
+      };
+      for (Index h = 0; h < group; h += 16) {
+        const Index heads = group - h < 16 ? group - h : 16;
+        for (Index i = 0; i < n; ++i) {
+          for (Index j = 0; j < heads; ++j) {
+            const Index head = g * group + h + j;
+            queries[i * heads + j] = {qkv + (first + i) * qkv_width + head * head_width,
+                                      out + (first + i) * D + head * head_width, cache.length() + i + 1};
+          }
+        }
+        kernel::attention_cached<float>(head_width, 0, {queries, static_cast<std::size_t>(n * heads)}, page);
+      }
+    }
+  });
+}
+
+static_assert(NextUnits<GptDecoder> && Extendable<GptDecoder>);
+
+}  // namespace tessera::inline TESSERA_ISA

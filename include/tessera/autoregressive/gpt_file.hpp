@@ -1,0 +1,133 @@
+// A Gpt in and out of one safetensors file: weights by dotted path, config and, if there are any, the texts of its units in the
+// metadata. Published checkpoints: gpt_published.hpp.
+#pragma once
+
+#include <tessera/autoregressive/gpt.hpp>
+#include <tessera/io/json.hpp>
+#include <tessera/nn/save.hpp>
+
+namespace tessera::inline TESSERA_ISA {
+
+/// A network and what its units stand for.
+struct GptModel {
+  std::shared_ptr<Gpt<float>> net;
+  std::vector<std::string> units = {};  // the text of each unit; empty: a tokenizer is elsewhere
+  std::map<std::string, std::string> metadata = {};
+};
+
+namespace detail {
+
+inline constexpr const char* gpt_format = "tessera.gpt.1";
+
+inline std::string gpt_config_text(const GptConfig& c) {
+  constexpr const char* positions[] = {"learned", "rotary"};
+  constexpr const char* norms[] = {"layer", "rms"};
+  constexpr const char* mlps[] = {"gelu", "gelu_tanh", "swiglu"};
+  Json j = Json::object();
+  j.set("vocabulary", c.vocabulary).set("context", c.context).set("layers", c.layers).set("heads", c.heads);
+  j.set("width", c.width).set("kv_heads", c.kv_heads).set("hidden", c.hidden);
+  j.set("positions", positions[static_cast<int>(c.positions)]).set("norm", norms[static_cast<int>(c.norm)]);
+  j.set("mlp", mlps[static_cast<int>(c.mlp)]).set("bias", c.bias).set("tied", c.tied);
+  j.set("epsilon", c.epsilon).set("rotary_base", c.rotary_base);
+  return j.dump();
+}
+
+/// One of the names, as a number. Throws io_error.
+template <class Enum, std::size_t N>
+Enum named(const std::string& file, const char* field, const std::string& found, const char* const (&names)[N]) {
+  std::string wanted;
+  for (std::size_t i = 0; i < N; ++i) {
+    if (found == names[i]) return static_cast<Enum>(i);
+    wanted += (i == 0 ? "" : " or ") + std::string(names[i]);
+  }
+  throw_io(file, field, wanted, quoted(found));
+}
+
+/// config.check() as an error of the file's.
+inline void check_gpt_config(const std::string& file, const GptConfig& c) {
+  try {
+    c.check();
+  } catch (const argument_error& e) { throw io_error(printable(file, 400) + ": config: " + e.what()); }
+  if (c.context > (Index{1} << 20))
+    throw_io(file, "config, field context", "at most 1048576", std::to_string(c.context));
+}
+
+inline GptConfig read_gpt_config(const std::string& file, const std::string& text) {
+  const Json j = Json::parse(text, file + ": config");
+  GptConfig c;
+  c.vocabulary = j.get<std::int64_t>("vocabulary");
+  c.context = j.get<std::int64_t>("context");
+  c.layers = j.get<std::int64_t>("layers");
+  c.heads = j.get<std::int64_t>("heads");
+  c.width = j.get<std::int64_t>("width");
+  c.kv_heads = j.get<std::int64_t>("kv_heads");
+  c.hidden = j.get<std::int64_t>("hidden");
+  c.positions =
+      named<GptPositions>(file, "config, field positions", j.get<std::string>("positions"), {"learned", "rotary"});
+  c.norm = named<GptNorm>(file, "config, field norm", j.get<std::string>("norm"), {"layer", "rms"});
+  c.mlp = named<GptMlp>(file, "config, field mlp", j.get<std::string>("mlp"), {"gelu", "gelu_tanh", "swiglu"});
+  c.bias = j.get<bool>("bias");
+  c.tied = j.get<bool>("tied");
+  c.epsilon = j.get<double>("epsilon");
+  c.rotary_base = j.get<double>("rotary_base");
+  check_gpt_config(file, c);
+  return c;
+}
+
+/// A tensor whose shape pins the config down, looked at before memory is taken for the network. Throws io_error.
+inline void pin_shape(const Safetensors& file, const std::string& name, const Shape& shape) {
+  if (!file.contains(name)) throw_io(file.source(), "tensor " + quoted(name), shape.to_string(), "no such tensor");
+  if (file.shape(name) != shape)
+    throw_io(file.source(), "tensor " + quoted(name), shape.to_string(), file.shape(name).to_string());
+}
+
+}  // namespace detail
+
+/// Throws number_error when a weight does not fit the stored type.
+inline Safetensors to_file(const GptModel& model, DType stored = DType::f32) {
+  Safetensors file;
+  file.metadata = model.metadata;
+  file.metadata["format"] = detail::gpt_format;
+  file.metadata["config"] = detail::gpt_config_text(model.net->config);
+  if (!model.units.empty()) {
+    Json units;
+    for (const std::string& u : model.units) units.push(u);
+    file.metadata["units"] = units.dump();
+  }
+  put(file, *model.net, "", stored);
+  return file;
+}
+
+/// Throws io_error naming file, field, expected and found.
+inline GptModel gpt_from_file(const Safetensors& file) {
+  const auto metadata = [&](const char* key) -> const std::string& {
+    const auto found = file.metadata.find(key);
+    if (found == file.metadata.end())
+      throw_io(file.source(), "metadata", std::string("the key ") + key, "none: this is not a model of this kind");
+    return found->second;
+  };
+  if (metadata("format") != detail::gpt_format)
+    throw_io(file.source(), "format", quoted(detail::gpt_format), quoted(metadata("format")));
+  const GptConfig c = detail::read_gpt_config(file.source(), metadata("config"));
+  detail::pin_shape(file, "embedding.weight", {c.vocabulary, c.width});
+  if (c.positions == GptPositions::learned) detail::pin_shape(file, "positions.weight", {c.context, c.width});
+  for (Index i = 0; i < c.layers; ++i)
+    detail::pin_shape(file, "blocks." + std::to_string(i) + ".mlp.up.weight", {c.mlp_width(), c.width});
+  GptModel model;
+  if (file.metadata.contains("units")) {
+    const Json units = Json::parse(metadata("units"), file.source() + ": units");
+    for (const Json& u : units.elements()) model.units.push_back(u.as<std::string>("units"));
+    if (static_cast<Index>(model.units.size()) != c.vocabulary)
+      throw_io(file.source(), "units", std::to_string(c.vocabulary) + " texts", std::to_string(model.units.size()));
+  }
+  Rng rng(0);
+  model.net = std::make_shared<Gpt<float>>(c, rng);
+  get(file, *model.net);
+  for (const auto& [key, value] : file.metadata) {
+    if (key != "format" && key != "config" && key != "units") model.metadata[key] = value;
+  }
+  return model;
+}
+inline GptModel load_gpt(const std::string& path) { return gpt_from_file(Safetensors::read(path)); }
+
+}  // namespace tessera::inline TESSERA_ISA
