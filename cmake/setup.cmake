@@ -173,6 +173,7 @@ endfunction()
 
 # What the examples are compiled with, what else the tests need, and the data that examples learn from and tests read.
 set(build_packages ninja-build ccache libspng-dev libfreetype-dev libharfbuzz-dev libpugixml-dev
-  nlohmann-json3-dev libcli11-dev libutf8proc-dev)
+  nlohmann-json3-dev libcli11-dev libutf8proc-dev zlib1g-dev libeigen3-dev libvorbis-dev)
 set(test_packages catch2 libeigen3-dev libxtensor-dev libxsimd-dev pkg-config)
-set(data_packages fonts-noto-color-emoji unicode-cldr-core unicode-data fonts-wqy-microhei)
+set(data_packages dataset-fashion-mnist fonts-noto-color-emoji fonts-wqy-microhei gcin-voice unicode-cldr-core
+  unicode-data)

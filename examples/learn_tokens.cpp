@@ -18,9 +18,9 @@ using namespace tessera::examples;
 
 void show(const Tokenizer& tokenizer, const std::string& text) {
   std::printf("  %s  ->", text.c_str());
-  for (const Token token : tokenizer.encode(detail::classify(text).second == 1 ? " " + text : text)) {
+  for (const Token token : tokenizer.encode(unit_detail::classify(text).second == 1 ? " " + text : text)) {
     const std::string& bytes = tokenizer.bytes(token);
-    const bool whole = static_cast<unsigned char>(bytes[0]) < 0x80 || detail::classify(bytes).second > 1;
+    const bool whole = static_cast<unsigned char>(bytes[0]) < 0x80 || unit_detail::classify(bytes).second > 1;
     if (whole) std::printf(" [%s]", bytes.c_str());
     if (!whole) std::printf(" <%zu bytes>", bytes.size());
   }

@@ -161,7 +161,7 @@ Loaded load_model(const std::string& path, const std::string& tokenizer) {
     }
   }
   Loaded l{load_published_gpt(path), {}};
-  const std::string at = folder ? path : detail::folder_of(path);
+  const std::string at = folder ? path : io_detail::folder_of(path);
   const Index vocabulary = l.model.net->config.vocabulary;
   if (!tokenizer.empty() || exists(at + "/tokenizer.json"))
     l.words = words_of(read_tokenizer_json(tokenizer.empty() ? at + "/tokenizer.json" : tokenizer), vocabulary);

@@ -1,5 +1,7 @@
-// Everything but what needs another library's headers in every program: the bridges core/xtensor.hpp and core/eigen.hpp are
-// included by name, io/png.hpp comes along where libspng is installed (link tessera::png to use it).
+// Everything but what needs another library's headers in every program: what stands on Eigen or xtensor (core/xtensor.hpp,
+// core/eigen.hpp, nonautoregressive/gaussian_mixture.hpp, generate/metrics/frechet.hpp) is included by name; io/png.hpp and the
+// readers of published vocabularies come along where libspng and utf8proc are installed (link tessera::png,
+// tessera::utf8proc to use them).
 #pragma once
 
 #include <tessera/autodiff/op/arithmetic.hpp>
@@ -10,6 +12,7 @@
 #include <tessera/autodiff/op/dropout.hpp>
 #include <tessera/autodiff/op/erf.hpp>
 #include <tessera/autodiff/op/exp.hpp>
+#include <tessera/autodiff/op/gated.hpp>
 #include <tessera/autodiff/op/gather.hpp>
 #include <tessera/autodiff/op/gelu.hpp>
 #include <tessera/autodiff/op/log.hpp>
@@ -33,6 +36,13 @@
 #include <tessera/autodiff/op/tanh.hpp>
 #include <tessera/autodiff/op/upsample.hpp>
 #include <tessera/autodiff/tape.hpp>
+#include <tessera/autoregressive/gpt.hpp>
+#include <tessera/autoregressive/gpt_decoder.hpp>
+#include <tessera/autoregressive/gpt_file.hpp>
+#include <tessera/autoregressive/gpt_published.hpp>
+#include <tessera/autoregressive/speculative.hpp>
+#include <tessera/autoregressive/wavenet.hpp>
+#include <tessera/autoregressive/wavenet_decoder.hpp>
 #include <tessera/core/error.hpp>
 #include <tessera/core/noise.hpp>
 #include <tessera/core/shape.hpp>
@@ -42,11 +52,18 @@
 #include <tessera/diffusion/solver.hpp>
 #include <tessera/diffusion/text_to_image.hpp>
 #include <tessera/diffusion/text_to_image_file.hpp>
+#include <tessera/generate/beam.hpp>
+#include <tessera/generate/choice.hpp>
+#include <tessera/generate/grammar.hpp>
 #include <tessera/generate/guidance.hpp>
 #include <tessera/generate/run.hpp>
+#include <tessera/generate/sequence.hpp>
+#include <tessera/generate/sequence_file.hpp>
+#include <tessera/io/gguf.hpp>
 #include <tessera/io/gif.hpp>
 #include <tessera/io/npy.hpp>
 #include <tessera/io/safetensors.hpp>
+#include <tessera/io/wav.hpp>
 #include <tessera/nn/attention.hpp>
 #include <tessera/nn/batch_norm.hpp>
 #include <tessera/nn/conv.hpp>
@@ -57,6 +74,7 @@
 #include <tessera/nn/norm.hpp>
 #include <tessera/nn/patch.hpp>
 #include <tessera/nn/positions.hpp>
+#include <tessera/nn/quantized_linear.hpp>
 #include <tessera/nn/recurrent.hpp>
 #include <tessera/nn/residual.hpp>
 #include <tessera/nn/save.hpp>
@@ -71,10 +89,23 @@
 #include <tessera/train/optimizer.hpp>
 #include <tessera/train/sampler.hpp>
 #include <tessera/train/schedule.hpp>
+#include <tessera/unit/characters.hpp>
+#include <tessera/unit/colour_palette.hpp>
+#include <tessera/unit/companding.hpp>
+#include <tessera/unit/detokenizer.hpp>
+#include <tessera/unit/pixel.hpp>
 #include <tessera/unit/prompt.hpp>
+#include <tessera/unit/resample.hpp>
+#include <tessera/unit/spectrogram.hpp>
 #include <tessera/unit/token.hpp>
 #include <tessera/unit/token_learn.hpp>
 
 #if __has_include(<spng.h>)
 #include <tessera/io/png.hpp>
+#endif
+#if __has_include(<utf8proc.h>)
+#include <tessera/unit/bpe.hpp>
+#include <tessera/unit/bpe_files.hpp>
+#include <tessera/unit/bpe_learn.hpp>
+#include <tessera/unit/tokenizer_json.hpp>
 #endif

@@ -351,13 +351,13 @@ TEST_CASE("--repro refuses what paint did not make", "[examples]") {
   const std::uint8_t large[] = {0, 0, 0x3E, 0x80, 0, 0, 0x3E, 0x80};
   std::memcpy(bomb.data() + 16, large, 8);
   Bytes checksum;
-  append_big(checksum, detail::crc32(std::span(bomb).subspan(12, 17)));
+  append_big(checksum, io_detail::crc32(std::span(bomb).subspan(12, 17)));
   std::memcpy(bomb.data() + 29, checksum.data(), 4);
   s.put("in.png", bomb);
   refuses("16000 x 16000");
   std::memset(bomb.data() + 16, 0, 8);  // and one of no pixels at all
   checksum.clear();
-  append_big(checksum, detail::crc32(std::span(bomb).subspan(12, 17)));
+  append_big(checksum, io_detail::crc32(std::span(bomb).subspan(12, 17)));
   std::memcpy(bomb.data() + 29, checksum.data(), 4);
   s.put("in.png", bomb);
   refuses("in.png");

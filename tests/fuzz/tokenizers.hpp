@@ -50,7 +50,7 @@ inline bool use_tiktoken(std::string_view bytes) {
     std::string text;
     for (int b = 0; b < 256; ++b) {
       const char c = static_cast<char>(static_cast<unsigned char>(b));
-      text += detail::to_base64({&c, 1}) + " " + std::to_string(b) + "\n";
+      text += unit_detail::to_base64({&c, 1}) + " " + std::to_string(b) + "\n";
     }
     return text;
   }();

@@ -83,7 +83,7 @@ TEST_CASE("scan, heap and windows merge alike", "[unit]") {
     for (Token& symbol : symbols) symbol = static_cast<Token>(numbers.below(static_cast<std::uint64_t>(alphabet)));
     Tokens scanned = symbols;
     std::vector<std::uint32_t> ranks(symbols.size());
-    scanned.resize(detail::merge_by_scan(
+    scanned.resize(unit_detail::merge_by_scan(
         scanned.data(), ranks.data(), scanned.size(), MergeTable::no_rank,
         [&](Token l, Token r) { return table.rank(l, r); }, [&](std::uint32_t rank) { return table.made(rank); }));
     for (const std::size_t window : std::initializer_list<std::size_t>{4, 10, 32, 4096}) {

@@ -68,7 +68,7 @@ TEST_CASE("a .tiktoken file that is none is an error that says where", "[unit]")
     INFO(bad);
     CHECK(with(std::string(bad) + " 270") == "x.tiktoken: line 264: token: expected base64, found " + quoted(bad));
   }
-  CHECK(with(detail::to_base64(std::string(1025, 'a')) + " 270") ==
+  CHECK(with(unit_detail::to_base64(std::string(1025, 'a')) + " 270") ==
         "x.tiktoken: line 264: token: expected a token of at most 1024 bytes, found 1025");
   CHECK(tiktoken_error("") == "x.tiktoken: tokens: expected all 256 bytes, found none for byte 0");
   CHECK(tiktoken_error(std::string(5'000'000, '\n')) == "x.tiktoken: lines: expected at most 2097151, found 5000000");
@@ -78,19 +78,20 @@ TEST_CASE("a .tiktoken file that is none is an error that says where", "[unit]")
 TEST_CASE("base64 both ways", "[unit]") {
   for (const std::string& bytes :
        {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("\0\xFF", 2)}) {
-    CHECK(detail::from_base64(detail::to_base64(bytes)) == bytes);
+    CHECK(unit_detail::from_base64(unit_detail::to_base64(bytes)) == bytes);
   }
-  CHECK(detail::to_base64("hello") == "aGVsbG8=");
+  CHECK(unit_detail::to_base64("hello") == "aGVsbG8=");
 }
 
 TEST_CASE("a vocabulary made to be slow is not", "[unit]") {  // a^2, a^3, ... a^1024: each is made of all shorter ones
   std::string file;
   for (int b = 0; b < 256; ++b) {
     const char c = static_cast<char>(static_cast<unsigned char>(b));
-    file += detail::to_base64({&c, 1}) + " " + std::to_string(b) + "\n";
+    file += unit_detail::to_base64({&c, 1}) + " " + std::to_string(b) + "\n";
   }
   for (int n = 2; n <= 1024; ++n)
-    file += detail::to_base64(std::string(static_cast<std::size_t>(n), 'a')) + " " + std::to_string(254 + n) + "\n";
+    file +=
+        unit_detail::to_base64(std::string(static_cast<std::size_t>(n), 'a')) + " " + std::to_string(254 + n) + "\n";
   const Bpe bpe = bpe_by_rank(parse_tiktoken(file, "x"), Split::none);
   const std::string text(300'000, 'a');
   CHECK(bpe.decode(bpe.encode(text)) == text);

@@ -48,7 +48,7 @@ TEST_CASE("text is cut as the published expressions say", "[unit]") {
   };
   for (const Defined& defined : definitions) {
     const test::Expression expression(defined.expression);
-    CHECK(detail::split_by_expression(defined.expression) == defined.split);
+    CHECK(unit_detail::split_by_expression(defined.expression) == defined.split);
     for (int i = 0; i < 1500; ++i) {
       std::string text;
       const std::size_t most = 1 + below(parts.size());  // a few texts of few kinds of character

@@ -10,7 +10,7 @@ namespace {
 std::vector<std::string> words(std::string_view text) {
   std::vector<std::string> out;
   while (!text.empty()) {
-    const std::size_t length = detail::word_length(text);
+    const std::size_t length = unit_detail::word_length(text);
     out.emplace_back(text.substr(0, length));
     text.remove_prefix(length);
   }

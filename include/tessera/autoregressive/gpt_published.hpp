@@ -272,7 +272,7 @@ inline GptModel load_published_gpt(const std::string& path) {
   constexpr std::uint64_t most = 1U << 24;  // of the small files
   struct stat info {};
   const bool folder = ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-  const std::string at = folder ? path : detail::folder_of(path), config = at + "/config.json";
+  const std::string at = folder ? path : io_detail::folder_of(path), config = at + "/config.json";
   const Bytes text = read_file(config, most);
   std::vector<Safetensors> files;
   const std::string index = at + "/model.safetensors.index.json";

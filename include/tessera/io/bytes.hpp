@@ -45,7 +45,7 @@ using Bytes = std::vector<std::uint8_t>;
   return sum;
 }
 
-namespace detail {
+namespace io_detail {
 
 template <class T>
 using bits_of =
@@ -56,28 +56,28 @@ using bits_of =
 template <class T>
 concept Number = std::integral<T> || std::floating_point<T>;
 
-}  // namespace detail
+}  // namespace io_detail
 
 /// The number whose bytes stand at `from`, least significant first. The compilers turn the loop into one load.
-template <detail::Number T>
+template <io_detail::Number T>
 T load_little(const std::uint8_t* from) {
-  using Bits = detail::bits_of<T>;
+  using Bits = io_detail::bits_of<T>;
   std::uint64_t bits = 0;
   for (std::size_t i = 0; i < sizeof(T); ++i) bits |= static_cast<std::uint64_t>(from[i]) << (8 * i);
   return std::bit_cast<T>(static_cast<Bits>(bits));
 }
 
-template <detail::Number T>
+template <io_detail::Number T>
 T load_big(const std::uint8_t* from) {
-  using Bits = detail::bits_of<T>;
+  using Bits = io_detail::bits_of<T>;
   std::uint64_t bits = 0;
   for (std::size_t i = 0; i < sizeof(T); ++i) bits = bits << 8 | from[i];
   return std::bit_cast<T>(static_cast<Bits>(bits));
 }
 
-template <detail::Number T>
+template <io_detail::Number T>
 void store_little(std::uint8_t* to, T value) {
-  const auto bits = static_cast<std::uint64_t>(std::bit_cast<detail::bits_of<T>>(value));
+  const auto bits = static_cast<std::uint64_t>(std::bit_cast<io_detail::bits_of<T>>(value));
   for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = static_cast<std::uint8_t>(bits >> (8 * i));
 }
 
@@ -98,14 +98,14 @@ inline void append(Bytes& out, std::span<const std::uint8_t> bytes) {
 
 inline void append(Bytes& out, std::string_view text) { append(out, as_bytes(text)); }
 
-template <detail::Number T>
+template <io_detail::Number T>
 void append_little(Bytes& out, T value) {
   std::uint8_t bytes[sizeof(T)];
   store_little(bytes, value);
   append(out, bytes);
 }
 
-template <detail::Number T>
+template <io_detail::Number T>
 void append_big(Bytes& out, T value) {
   std::uint8_t bytes[sizeof(T)];
   store_little(bytes, value);
@@ -132,12 +132,12 @@ class ByteReader {
     return taken;
   }
 
-  template <detail::Number T>
+  template <io_detail::Number T>
   T little(std::string_view field) {
     return load_little<T>(take(sizeof(T), field).data());
   }
 
-  template <detail::Number T>
+  template <io_detail::Number T>
   T big(std::string_view field) {
     return load_big<T>(take(sizeof(T), field).data());
   }

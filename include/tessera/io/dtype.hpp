@@ -64,7 +64,7 @@ constexpr bool convertible(DType dtype) {
   return is_float(dtype) == std::floating_point<T>;
 }
 
-namespace detail {
+namespace io_detail {
 
 constexpr Index all_fine = -1;
 
@@ -97,24 +97,24 @@ inline std::int64_t load_whole(DType dtype, const std::uint8_t* from) {
   }
 }
 
-}  // namespace detail
+}  // namespace io_detail
 
 /// Bytes of a file to values. Returns the index of the first value that does not fit T (or is no truth value), or -1.
 /// The caller has checked that `count` values of the stored type are there and that the types are convertible.
 template <Storable T>
 Index decode_values(DType dtype, const std::uint8_t* from, Index count, T* to) {
   const auto size = static_cast<Index>(size_of(dtype));
-  if (count == 0) return detail::all_fine;
+  if (count == 0) return io_detail::all_fine;
   if constexpr (std::floating_point<T>) {
     const auto with = [&](auto load) {
-      return detail::for_each_element(count, [&](Index i) {
+      return io_detail::for_each_element(count, [&](Index i) {
         to[i] = static_cast<T>(load(from + i * size));
         return true;
       });
     };
     if (std::endian::native == std::endian::little && dtype == dtype_of<T>) {
       std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
-      return detail::all_fine;
+      return io_detail::all_fine;
     }
     switch (dtype) {
       case DType::f64:
@@ -127,9 +127,9 @@ Index decode_values(DType dtype, const std::uint8_t* from, Index count, T* to) {
         return with([](const std::uint8_t* p) { return float_from_bf16(load_little<std::uint16_t>(p)); });
     }
   } else {
-    return detail::for_each_element(count, [&](Index i) {
-      const std::int64_t value = detail::load_whole(dtype, from + i * size);
-      return (dtype != DType::boolean || value <= 1) && detail::store_if_fits(value, to[i]);
+    return io_detail::for_each_element(count, [&](Index i) {
+      const std::int64_t value = io_detail::load_whole(dtype, from + i * size);
+      return (dtype != DType::boolean || value <= 1) && io_detail::store_if_fits(value, to[i]);
     });
   }
 }
@@ -138,17 +138,17 @@ Index decode_values(DType dtype, const std::uint8_t* from, Index count, T* to) {
 template <Storable T>
 Index encode_values(DType dtype, const T* from, Index count, std::uint8_t* to) {
   const auto size = static_cast<Index>(size_of(dtype));
-  if (count == 0) return detail::all_fine;
+  if (count == 0) return io_detail::all_fine;
   if constexpr (std::floating_point<T>) {
     const auto with = [&](auto convert) {
-      return detail::for_each_element(count, [&](Index i) {
+      return io_detail::for_each_element(count, [&](Index i) {
         store_little(to + i * size, convert(from[i]));
         return true;
       });
     };
     if (std::endian::native == std::endian::little && dtype == dtype_of<T>) {
       std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
-      return detail::all_fine;
+      return io_detail::all_fine;
     }
     const auto narrow = [](T value) {
       if constexpr (std::same_as<T, double>)
@@ -167,7 +167,7 @@ Index encode_values(DType dtype, const T* from, Index count, std::uint8_t* to) {
         return with([&](T value) { return bf16_from_float(narrow(value)); });
     }
   } else {
-    return detail::for_each_element(count, [&](Index i) {
+    return io_detail::for_each_element(count, [&](Index i) {
       const auto value = static_cast<std::int64_t>(from[i]);
       if (dtype == DType::boolean && (value < 0 || value > 1)) return false;
       switch (dtype) {
@@ -176,12 +176,12 @@ Index encode_values(DType dtype, const T* from, Index count, std::uint8_t* to) {
           return true;
         case DType::i32: {
           std::int32_t narrow = 0;
-          if (!detail::store_if_fits(value, narrow)) return false;
+          if (!io_detail::store_if_fits(value, narrow)) return false;
           store_little(to + i * size, narrow);
           return true;
         }
         default:
-          return detail::store_if_fits(value, to[i]);
+          return io_detail::store_if_fits(value, to[i]);
       }
     });
   }

@@ -24,7 +24,7 @@
 
 namespace tessera {
 
-namespace detail {
+namespace io_detail {
 
 [[noreturn]] inline void throw_errno(const std::string& path, std::string_view action, int code) {
   std::string message = printable(path, 400);
@@ -70,16 +70,16 @@ inline std::string resolved(const std::string& path) {
   return result;
 }
 
-}  // namespace detail
+}  // namespace io_detail
 
 /// The whole of a file, at most `limit` bytes (what a device or a pipe sends counts too).
 inline Bytes read_file(const std::string& path, std::uint64_t limit = std::uint64_t{1} << 34) {
   if (path.find('\0') != std::string::npos) throw_io(path, "path", "no NUL in it", "one");
-  const detail::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) detail::throw_errno(path, "cannot open", errno);
+  const io_detail::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) io_detail::throw_errno(path, "cannot open", errno);
   struct stat info {};
-  if (::fstat(file.get(), &info) != 0) detail::throw_errno(path, "cannot stat", errno);
-  if (S_ISDIR(info.st_mode)) detail::throw_errno(path, "cannot read", EISDIR);
+  if (::fstat(file.get(), &info) != 0) io_detail::throw_errno(path, "cannot stat", errno);
+  if (S_ISDIR(info.st_mode)) io_detail::throw_errno(path, "cannot read", EISDIR);
   const auto too_long = [&](std::uint64_t size) {
     throw_io(path, "size", "at most " + std::to_string(limit) + " bytes", std::to_string(size) + " or more");
   };
@@ -94,7 +94,7 @@ inline Bytes read_file(const std::string& path, std::uint64_t limit = std::uint6
       if (used == bytes.size()) bytes.resize(used < 65536 ? 65536 : 2 * used);
       const ssize_t count = ::read(file.get(), bytes.data() + used, bytes.size() - used);
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) detail::throw_errno(path, "cannot read", errno);
+      if (count < 0) io_detail::throw_errno(path, "cannot read", errno);
       if (count == 0) break;
       used += static_cast<std::size_t>(count);
       if (used > limit) too_long(used);
@@ -112,28 +112,28 @@ class AtomicFile {
   explicit AtomicFile(const std::string& path) : shown_(path) {
     if (path.empty()) throw io_error("cannot write: the file name is empty");
     if (path.find('\0') != std::string::npos) throw_io(path, "path", "no NUL in it", "one");
-    path_ = detail::resolved(path);
+    path_ = io_detail::resolved(path);
     struct stat info {};
     const bool exists = ::stat(path_.c_str(), &info) == 0;
-    if (exists && S_ISDIR(info.st_mode)) detail::throw_errno(shown_, "cannot write", EISDIR);
+    if (exists && S_ISDIR(info.st_mode)) io_detail::throw_errno(shown_, "cannot write", EISDIR);
     if (exists && !S_ISREG(info.st_mode)) {  // /dev/stdout, a pipe: these can only be written to, never replaced
-      file_ = detail::Descriptor(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
-      if (!file_) detail::throw_errno(shown_, "cannot write", errno);
+      file_ = io_detail::Descriptor(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
+      if (!file_) io_detail::throw_errno(shown_, "cannot write", errno);
       return;
     }
     // Renaming over a file asks for no permission on the file itself, but someone who took that away meant it.
-    if (exists && ::access(path_.c_str(), W_OK) != 0) detail::throw_errno(shown_, "cannot write", errno);
+    if (exists && ::access(path_.c_str(), W_OK) != 0) io_detail::throw_errno(shown_, "cannot write", errno);
     for (int attempt = 0; !file_; ++attempt) {
       // A short name of its own: one made of the target's could be too long for the file system.
-      temporary_ =
-          detail::folder_of(path_) + "/.tessera-" + std::to_string(::getpid()) + '-' + std::to_string(attempt) + ".tmp";
-      file_ = detail::Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+      temporary_ = io_detail::folder_of(path_) + "/.tessera-" + std::to_string(::getpid()) + '-' +
+                   std::to_string(attempt) + ".tmp";
+      file_ = io_detail::Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
       if (!file_ && (errno != EEXIST || attempt == 10000)) {
         const int code = errno;
-        const std::string folder = detail::folder_of(path_);
+        const std::string folder = io_detail::folder_of(path_);
         temporary_.clear();
-        if (code == ENOENT) detail::throw_errno(shown_, "cannot write: folder " + quoted(folder), code);
-        detail::throw_errno(shown_, "cannot write", code);
+        if (code == ENOENT) io_detail::throw_errno(shown_, "cannot write: folder " + quoted(folder), code);
+        io_detail::throw_errno(shown_, "cannot write", code);
       }
     }
     if (exists && ::fchmod(file_.get(), info.st_mode & 07777) != 0) {
@@ -152,8 +152,8 @@ class AtomicFile {
     while (!bytes.empty()) {
       const ssize_t count = ::write(file_.get(), bytes.data(), bytes.size());
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) detail::throw_errno(shown_, "cannot write", errno);
-      if (count == 0) detail::throw_errno(shown_, "cannot write", ENOSPC);
+      if (count < 0) io_detail::throw_errno(shown_, "cannot write", errno);
+      if (count == 0) io_detail::throw_errno(shown_, "cannot write", ENOSPC);
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     }
   }
@@ -162,17 +162,17 @@ class AtomicFile {
 
   void commit() {
     if (temporary_.empty()) {  // a device
-      if (const int code = file_.close()) detail::throw_errno(shown_, "cannot write", code);
+      if (const int code = file_.close()) io_detail::throw_errno(shown_, "cannot write", code);
       return;
     }
-    if (::fsync(file_.get()) != 0) detail::throw_errno(shown_, "cannot flush", errno);
-    if (const int code = file_.close()) detail::throw_errno(shown_, "cannot write", code);
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) detail::throw_errno(shown_, "cannot rename", errno);
+    if (::fsync(file_.get()) != 0) io_detail::throw_errno(shown_, "cannot flush", errno);
+    if (const int code = file_.close()) io_detail::throw_errno(shown_, "cannot write", code);
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) io_detail::throw_errno(shown_, "cannot rename", errno);
     temporary_.clear();
     // Some file systems cannot flush a folder; the file is whole and in place either way.
-    const detail::Descriptor folder(::open(detail::folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const io_detail::Descriptor folder(::open(io_detail::folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder && ::fsync(folder.get()) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP) {
-      detail::throw_errno(shown_, "cannot flush the folder", errno);
+      io_detail::throw_errno(shown_, "cannot flush the folder", errno);
     }
   }
 
@@ -180,7 +180,7 @@ class AtomicFile {
   std::string shown_;      // as the caller wrote it
   std::string path_;       // where it really is
   std::string temporary_;  // empty once there is nothing to remove
-  detail::Descriptor file_;
+  io_detail::Descriptor file_;
 };
 
 /// Writes or replaces a whole file at once.

@@ -211,7 +211,7 @@ class Gguf::Parser {
     }
   }
 
-  detail::GgufReader reader_;
+  io_detail::GgufReader reader_;
 };
 
 inline Gguf Gguf::parse(Bytes bytes, const std::string& name) {

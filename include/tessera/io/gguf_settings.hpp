@@ -25,7 +25,7 @@ constexpr std::string_view name_of(GgufKind kind) {
   return names[static_cast<int>(kind)];
 }
 
-namespace detail {
+namespace io_detail {
 
 /// The cursor of a GGUF file's parser: counts that must fit, texts, and a bound on what is kept.
 class GgufReader : public ByteReader {
@@ -67,7 +67,7 @@ class GgufReader : public ByteReader {
   std::size_t allowance_;
 };
 
-}  // namespace detail
+}  // namespace io_detail
 
 /// All functions that take a key throw io_error if there is no such setting or it is of another kind.
 class GgufSettings {
@@ -202,17 +202,17 @@ class GgufSettings {
 
   // ---- reading
 
-  static GgufKind read_kind(detail::GgufReader& reader, const std::string& field) {
+  static GgufKind read_kind(io_detail::GgufReader& reader, const std::string& field) {
     const auto found = reader.little<std::uint32_t>(field);
     if (found > static_cast<std::uint32_t>(GgufKind::f64)) reader.fail(field, "0 to 12", std::to_string(found));
     return static_cast<GgufKind>(found);
   }
-  static std::uint64_t read_count(detail::GgufReader& reader, GgufKind kind, const std::string& field) {
+  static std::uint64_t read_count(io_detail::GgufReader& reader, GgufKind kind, const std::string& field) {
     return reader.count(field + ": count", kind == GgufKind::text ? 8 : kind == GgufKind::array ? 12 : size_of(kind));
   }
 
   /// Passes over `number` values of a kind, which are known to have room if they have a size.
-  static void skip(detail::GgufReader& reader, GgufKind kind, std::uint64_t number, const std::string& field,
+  static void skip(io_detail::GgufReader& reader, GgufKind kind, std::uint64_t number, const std::string& field,
                    int depth) {
     constexpr int deepest = 4;
     if (const std::size_t size = size_of(kind)) {
@@ -232,7 +232,7 @@ class GgufSettings {
     }
   }
 
-  void read(detail::GgufReader& reader, std::uint64_t number) {
+  void read(io_detail::GgufReader& reader, std::uint64_t number) {
     const auto [at, added] = settings_.try_emplace(reader.name("setting " + std::to_string(number) + ": key"));
     const std::string name = field(at->first);
     if (!added) reader.fail(name, "the key once", "a second one");

@@ -32,7 +32,7 @@ struct GifOptions {
   bool dither = false;          // Floyd and Steinberg's error diffusion, where colours had to be chosen
 };
 
-namespace detail {
+namespace io_detail {
 
 /// LZW with codes of growing width, packed from the lowest bit up into blocks of at most 255 bytes.
 class GifPacker {
@@ -276,11 +276,11 @@ class GifEncoder {
   Bytes out_;
 };
 
-}  // namespace detail
+}  // namespace io_detail
 
 /// The file's bytes. Throws shape_error or argument_error for what GIF cannot hold.
 inline Bytes encode_gif(std::span<const Tensor<std::uint8_t>> frames, const GifOptions& options = {}) {
-  return detail::GifEncoder(frames, options).encode();
+  return io_detail::GifEncoder(frames, options).encode();
 }
 
 /// The same for frames in [-1, 1]: clamped and rounded, NaN becomes 0.

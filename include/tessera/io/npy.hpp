@@ -23,7 +23,7 @@
 
 namespace tessera {
 
-namespace detail {
+namespace io_detail {
 
 constexpr std::string_view npy_names[] = {"f8", "f4", "f2", "", "i8", "i4", "u1", "b1"};  // in the order of DType
 
@@ -178,7 +178,7 @@ Tensor<T> from_fortran_order(const Tensor<T>& from) {
   return tensor;
 }
 
-}  // namespace detail
+}  // namespace io_detail
 
 /// The array as T: floats convert to floats, whole numbers to whole numbers they fit. `name` stands for the file in
 /// errors. Throws io_error.
@@ -191,10 +191,10 @@ Tensor<T> parse_npy(std::span<const std::uint8_t> bytes, const std::string& name
   if (version < 1 || version > 3) reader.fail("version", "1, 2 or 3", std::to_string(version));
   const std::uint64_t length =
       version == 1 ? reader.little<std::uint16_t>("header length") : reader.little<std::uint32_t>("header length");
-  const detail::NpyHeader header = detail::NpyHeaderParser(as_text(reader.take(length, "header")), name).parse();
+  const io_detail::NpyHeader header = io_detail::NpyHeaderParser(as_text(reader.take(length, "header")), name).parse();
   if (!convertible<T>(header.dtype)) {
     reader.fail("type", std::floating_point<T> ? "f8, f4 or f2" : "i8, i4, u1 or b1",
-                detail::npy_names[static_cast<int>(header.dtype)]);
+                io_detail::npy_names[static_cast<int>(header.dtype)]);
   }
   const auto width = static_cast<std::size_t>(size_of(header.dtype));
   const auto count = static_cast<std::uint64_t>(header.shape.size());
@@ -214,11 +214,12 @@ Tensor<T> parse_npy(std::span<const std::uint8_t> bytes, const std::string& name
   }
   Tensor<T> tensor(header.shape);
   const Index bad = decode_values<T>(header.dtype, data.data(), tensor.size(), tensor.data());
-  if (bad != detail::all_fine) {
-    reader.fail("element " + std::to_string(bad), "a value that fits " + std::string(name_of(dtype_of<T>)),
-                std::to_string(detail::load_whole(header.dtype, data.data() + static_cast<std::size_t>(bad) * width)));
+  if (bad != io_detail::all_fine) {
+    reader.fail(
+        "element " + std::to_string(bad), "a value that fits " + std::string(name_of(dtype_of<T>)),
+        std::to_string(io_detail::load_whole(header.dtype, data.data() + static_cast<std::size_t>(bad) * width)));
   }
-  return header.fortran_order && header.shape.rank() > 1 ? detail::from_fortran_order(tensor) : tensor;
+  return header.fortran_order && header.shape.rank() > 1 ? io_detail::from_fortran_order(tensor) : tensor;
 }
 
 template <Storable T>
@@ -235,7 +236,7 @@ Bytes encode_npy(const Tensor<T>& tensor, DType stored = dtype_of<T>) {
                          std::string(name_of(stored)));
   }
   std::string header = std::string("{'descr': '") + (size_of(stored) == 1 ? '|' : '<');
-  header.append(detail::npy_names[static_cast<int>(stored)]).append("', 'fortran_order': False, 'shape': (");
+  header.append(io_detail::npy_names[static_cast<int>(stored)]).append("', 'fortran_order': False, 'shape': (");
   for (const Index extent : tensor.shape()) header += std::to_string(extent) + (tensor.rank() == 1 ? "," : ", ");
   if (tensor.rank() > 1) header.resize(header.size() - 2);
   header += "), }";
@@ -250,7 +251,7 @@ Bytes encode_npy(const Tensor<T>& tensor, DType stored = dtype_of<T>) {
   const std::size_t start = bytes.size();
   bytes.resize(start + static_cast<std::size_t>(tensor.size()) * size_of(stored));
   const Index bad = encode_values<T>(stored, tensor.data(), tensor.size(), bytes.data() + start);
-  if (bad != detail::all_fine) {
+  if (bad != io_detail::all_fine) {
     throw argument_error("write_npy: element " + std::to_string(bad) + " does not fit " + std::string(name_of(stored)));
   }
   return bytes;

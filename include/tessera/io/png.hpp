@@ -50,7 +50,7 @@ struct PngLimits {
   std::uint64_t texts = std::uint64_t{1} << 24;    // bytes of chunks that are kept
 };
 
-namespace detail {
+namespace io_detail {
 
 using SpngContext = std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)>;
 
@@ -292,12 +292,12 @@ class PngDecoder {
   SpngContext context_;
 };
 
-}  // namespace detail
+}  // namespace io_detail
 
 /// The file's bytes. Throws shape_error or argument_error for what PNG cannot hold.
 inline Bytes encode_png(const Tensor<std::uint8_t>& picture, const PngTexts& texts = {},
                         const PngOptions& options = {}) {
-  return detail::PngEncoder().encode(picture, texts, options);
+  return io_detail::PngEncoder().encode(picture, texts, options);
 }
 
 /// The same for a picture in [-1, 1]: clamped and rounded, NaN becomes 0.
@@ -314,7 +314,7 @@ void write_png(const std::string& path, const Tensor<T>& picture, const PngTexts
 /// `name` stands for the file in errors. Throws io_error.
 inline Png parse_png(std::span<const std::uint8_t> bytes, const std::string& name = "PNG",
                      const PngLimits& limits = {}) {
-  return detail::PngDecoder(bytes, name).decode(limits);
+  return io_detail::PngDecoder(bytes, name).decode(limits);
 }
 
 inline Png read_png(const std::string& path, const PngLimits& limits = {}) {

@@ -293,11 +293,11 @@ Tensor<T> Safetensors::get(const std::string& name) const {
   }
   Tensor<T> tensor(found.shape);
   const Index bad = decode_values<T>(found.dtype, found.data(), found.shape.size(), tensor.data());
-  if (bad != detail::all_fine) {
+  if (bad != io_detail::all_fine) {
     const std::uint8_t* at = found.data() + static_cast<std::size_t>(bad) * size_of(found.dtype);
     throw_io(shown(), "tensor " + quoted(name) + ": element " + std::to_string(bad),
              found.dtype == DType::boolean ? "0 or 1" : "a value that fits " + std::string(name_of(dtype_of<T>)),
-             std::to_string(detail::load_whole(found.dtype, at)));
+             std::to_string(io_detail::load_whole(found.dtype, at)));
   }
   return tensor;
 }
@@ -315,7 +315,7 @@ void Safetensors::put(const std::string& name, const Tensor<T>& tensor, DType st
   }
   auto bytes = std::make_shared<Bytes>(static_cast<std::size_t>(tensor.size()) * size_of(stored));
   const Index bad = encode_values<T>(stored, tensor.data(), tensor.size(), bytes->data());
-  if (bad != detail::all_fine) {
+  if (bad != io_detail::all_fine) {
     throw argument_error("safetensors: tensor " + quoted(name) + ": element " + std::to_string(bad) + " does not fit " +
                          std::string(name_of(stored)));
   }

@@ -71,7 +71,7 @@ class CheckpointFolder {
     if (::stat(path_.c_str(), &info) == 0) {
       if (!S_ISDIR(info.st_mode)) throw_io(path_, "", "a folder", "a file");
     } else if (::mkdir(path_.c_str(), 0777) != 0 && errno != EEXIST) {
-      detail::throw_errno(path_, "cannot make the folder", errno);
+      io_detail::throw_errno(path_, "cannot make the folder", errno);
     }
   }
 
@@ -86,7 +86,7 @@ class CheckpointFolder {
   std::vector<Index> steps() const {
     std::vector<Index> steps;
     DIR* folder = ::opendir(path_.c_str());
-    if (folder == nullptr) detail::throw_errno(path_, "cannot read the folder", errno);
+    if (folder == nullptr) io_detail::throw_errno(path_, "cannot read the folder", errno);
     while (const dirent* entry = ::readdir(folder)) {
       long long step = 0;
       int end = 0;

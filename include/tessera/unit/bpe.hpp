@@ -32,7 +32,7 @@
 
 namespace tessera {
 
-namespace detail {
+namespace unit_detail {
 
 /// What short pieces became, for the length of one call: text repeats its words. 64 KiB, or 512 KiB for long texts.
 class WordCache {
@@ -81,7 +81,7 @@ class WordCache {
   int shift_ = 0;
 };
 
-}  // namespace detail
+}  // namespace unit_detail
 
 /// The merges of a vocabulary in which a token's id is its rank, as in .tiktoken files: two neighbours are joined if
 /// their bytes together are a token, the lowest id first.
@@ -241,7 +241,7 @@ class Bpe {
 
   struct Scratch {
     explicit Scratch(std::size_t text_size) : cache(text_size) {}
-    detail::WordCache cache;
+    unit_detail::WordCache cache;
     Merger merger;
     std::vector<Token> symbols;
     std::string text;
@@ -320,10 +320,10 @@ class Bpe {
   }
 
   void encode_piece(std::string_view piece, Scratch& scratch, std::vector<Token>& out) const {
-    detail::WordCache::Entry key;
-    detail::WordCache::Entry* entry = scratch.cache.find(piece, key);
+    unit_detail::WordCache::Entry key;
+    unit_detail::WordCache::Entry* entry = scratch.cache.find(piece, key);
     if (entry == nullptr) return merge_piece(piece, scratch, out);
-    if (detail::WordCache::holds(*entry, key)) {
+    if (unit_detail::WordCache::holds(*entry, key)) {
       out.insert(out.end(), entry->tokens, entry->tokens + entry->count);
       return;
     }

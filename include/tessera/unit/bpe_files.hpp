@@ -51,7 +51,7 @@ inline SpecialTokens special_tokens_of(Published which) {
   }
 }
 
-namespace detail {
+namespace unit_detail {
 
 inline constexpr std::uint64_t largest_vocabulary = std::uint64_t{1} << 30;  // bytes of a file
 
@@ -98,17 +98,17 @@ inline std::size_t count_lines(std::string_view text) {
   return lines + (text.empty() || text.back() == '\n' ? 0 : 1);
 }
 
-}  // namespace detail
+}  // namespace unit_detail
 
 /// The tokens of a .tiktoken file. `name` stands for the file in errors.
 inline TokenTable parse_tiktoken(std::string_view text, const std::string& name) {
-  const std::size_t lines = detail::count_lines(text);
+  const std::size_t lines = unit_detail::count_lines(text);
   const auto too_many = static_cast<std::size_t>(TokenTable::most);
   if (lines > too_many) { throw_io(name, "lines", "at most " + std::to_string(too_many), std::to_string(lines)); }
   TokenTable tokens;
   tokens.reserve(lines, text.size() / 2);  // base64 takes 4 for 3, an id and its space and line end some more
   for (std::size_t line_number = 1; !text.empty(); ++line_number) {
-    const std::string_view line = detail::take_line(text);
+    const std::string_view line = unit_detail::take_line(text);
     const auto field = [&](const char* what) { return "line " + std::to_string(line_number) + ": " + what; };
     const std::size_t space = line.find(' ');
     if (space == std::string_view::npos || space == 0) {
@@ -119,9 +119,9 @@ inline TokenTable parse_tiktoken(std::string_view text, const std::string& name)
     if (digits.empty() || digits[0] == '-' || !JsonReader::whole(digits, rank)) {
       throw_io(name, field("rank"), "a whole number", quoted(digits, 60));
     }
-    const auto bytes = detail::from_base64(line.substr(0, space));
+    const auto bytes = unit_detail::from_base64(line.substr(0, space));
     if (!bytes) throw_io(name, field("token"), "base64", quoted(line.substr(0, space), 60));
-    detail::add_token(tokens, name, field("token"), rank, detail::ids_for(lines), *bytes);
+    unit_detail::add_token(tokens, name, field("token"), rank, unit_detail::ids_for(lines), *bytes);
   }
   for (int b = 0; b < 256; ++b) {
     const char c = static_cast<char>(static_cast<unsigned char>(b));
@@ -150,7 +150,7 @@ inline Bpe bpe_by_rank(TokenTable tokens, Split split, SpecialTokens special = {
 
 inline Bpe read_tiktoken(const std::string& path, Split split, SpecialTokens special = {}) {
   TokenTable tokens = [&] {  // the file's bytes are gone before the merges come
-    const Bytes bytes = read_file(path, detail::largest_vocabulary);
+    const Bytes bytes = read_file(path, unit_detail::largest_vocabulary);
     return parse_tiktoken(as_text(bytes), path);
   }();
   try {
@@ -167,7 +167,7 @@ inline std::string to_tiktoken(const Bpe& bpe) {
   const TokenTable& tokens = bpe.parts().tokens;
   std::string text;
   for (Token id = 0; id < tokens.size(); ++id) {
-    if (tokens.has(id)) text += detail::to_base64(tokens[id]) + " " + std::to_string(id) + "\n";
+    if (tokens.has(id)) text += unit_detail::to_base64(tokens[id]) + " " + std::to_string(id) + "\n";
   }
   return text;
 }
@@ -176,7 +176,7 @@ inline std::string to_tiktoken(const Bpe& bpe) {
 inline Bpe parse_gpt2(std::string_view encoder, const std::string& encoder_name, std::string_view merges,
                       const std::string& merges_name) {
   constexpr std::string_view end_of_text = "<|endoftext|>";
-  const detail::ByteAlphabet alphabet;
+  const unit_detail::ByteAlphabet alphabet;
   Bpe::Parts parts;
   parts.whole_pieces = false;
   std::vector<SpecialToken> special;
@@ -188,24 +188,24 @@ inline Bpe parse_gpt2(std::string_view encoder, const std::string& encoder_name,
   JsonReader json(encoder, encoder_name);
   json.object([&](const std::string& text) {
     const std::int64_t id = json.integer();
-    if (text == end_of_text && id >= 0 && id < detail::ids_for(count)) {
+    if (text == end_of_text && id >= 0 && id < unit_detail::ids_for(count)) {
       if (!special.empty()) throw_io(encoder_name, quoted(text), "it once", "a second one");
       special.push_back({.name = text, .id = static_cast<Token>(id)});
       return;
     }
     const auto bytes = alphabet.bytes(text);
     if (!bytes) throw_io(encoder_name, quoted(text, 60), "characters of GPT-2's alphabet of bytes", "others");
-    detail::add_token(parts.tokens, encoder_name, quoted(text, 60), id, detail::ids_for(count), *bytes);
+    unit_detail::add_token(parts.tokens, encoder_name, quoted(text, 60), id, unit_detail::ids_for(count), *bytes);
   });
   if (!special.empty() && parts.tokens.has(special[0].id)) {
     throw_io(encoder_name, quoted(end_of_text), "an id of its own", std::to_string(special[0].id));
   }
 
   std::string_view rest = merges;
-  if (rest.starts_with("#version")) detail::take_line(rest);
+  if (rest.starts_with("#version")) unit_detail::take_line(rest);
   const std::size_t first_line = rest.size() == merges.size() ? 1 : 2;
   for (std::uint32_t rank = 0; !rest.empty(); ++rank) {
-    const std::string_view line = detail::take_line(rest);
+    const std::string_view line = unit_detail::take_line(rest);
     if (line.empty() && rest.empty()) break;
     const std::string field = "line " + std::to_string(rank + first_line);
     const std::size_t space = line.find(' ');
@@ -234,8 +234,8 @@ inline Bpe parse_gpt2(std::string_view encoder, const std::string& encoder_name,
 }
 
 inline Bpe read_gpt2(const std::string& encoder_path, const std::string& merges_path) {
-  const Bytes encoder = read_file(encoder_path, detail::largest_vocabulary);
-  const Bytes merges = read_file(merges_path, detail::largest_vocabulary);
+  const Bytes encoder = read_file(encoder_path, unit_detail::largest_vocabulary);
+  const Bytes merges = read_file(merges_path, unit_detail::largest_vocabulary);
   return parse_gpt2(as_text(encoder), encoder_path, as_text(merges), merges_path);
 }
 

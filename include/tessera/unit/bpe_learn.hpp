@@ -32,16 +32,16 @@ inline Bpe learn_bpe(std::span<const std::string> texts, const BpeLearning& conf
     throw argument_error("learn_bpe: vocabulary is " + std::to_string(config.vocabulary) + ", expected " +
                          std::to_string(256 + special) + " to " + std::to_string(TokenTable::most - 1));
   }
-  detail::WordCounts counts;
+  unit_detail::WordCounts counts;
   for (const std::string& text : texts) {
-    for_each_piece(config.split, text, [&](std::string_view piece) { detail::count_word(counts, piece); });
+    for_each_piece(config.split, text, [&](std::string_view piece) { unit_detail::count_word(counts, piece); });
   }
   TokenTable tokens;
   for (int b = 0; b < 256; ++b) {
     const char c = static_cast<char>(static_cast<unsigned char>(b));
     tokens.add(b, {&c, 1});
   }
-  detail::learn_merges(
+  unit_detail::learn_merges(
       counts, 0, [&] { return tokens.size() < config.vocabulary - special; },
       [&](Token left, Token right) {
         const std::string bytes = std::string(tokens[left]).append(tokens[right]);

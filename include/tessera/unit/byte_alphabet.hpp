@@ -8,7 +8,7 @@
 #include <string_view>
 #include <tessera/io/text.hpp>
 
-namespace tessera::detail {
+namespace tessera::unit_detail {
 
 /// Printable bytes of Latin-1 stand for themselves, the 68 others for U+0100, U+0101, ... in their order (Radford et
 /// al. 2019: a space is Ġ, U+0120).
@@ -86,4 +86,4 @@ inline std::string to_base64(std::string_view bytes) {
   return out;
 }
 
-}  // namespace tessera::detail
+}  // namespace tessera::unit_detail

@@ -24,7 +24,7 @@ namespace tessera {
 
 using Token = std::int32_t;
 
-namespace detail {
+namespace unit_detail {
 
 /// Joins in place by scanning; ranks is scratch of the same length. rank_of(left, right) is a number below `no_rank`,
 /// or that; made_of(rank) the token that a pair of this rank makes. Returns how many tokens are left.
@@ -48,7 +48,7 @@ std::size_t merge_by_scan(Token* tokens, Rank* ranks, std::size_t n, Rank no_ran
   return n;
 }
 
-}  // namespace detail
+}  // namespace unit_detail
 
 /// Which pairs there are: rank 0 is joined first.
 class MergeTable {
@@ -138,7 +138,7 @@ class Merger {
       Token tokens[scanned];
       std::uint32_t ranks[scanned];
       for (std::size_t i = 0; i < n; ++i) tokens[i] = symbols[i];
-      const std::size_t left = detail::merge_by_scan(
+      const std::size_t left = unit_detail::merge_by_scan(
           tokens, ranks, n, MergeTable::no_rank, [&](Token l, Token r) { return table.rank(l, r); },
           [&](std::uint32_t rank) { return table.made(rank); });
       out.insert(out.end(), tokens, tokens + left);

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace tessera::detail {
+namespace tessera::unit_detail {
 
 /// How often each word occurs.
 using WordCounts = std::unordered_map<std::string, std::int64_t>;
@@ -108,4 +108,4 @@ void learn_merges(const WordCounts& counts, Token first_byte, More&& more, Make&
   }
 }
 
-}  // namespace tessera::detail
+}  // namespace tessera::unit_detail

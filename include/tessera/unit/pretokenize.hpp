@@ -24,7 +24,7 @@ namespace tessera {
 
 enum class Split { none, gpt2, cl100k, llama3, qwen2, o200k };
 
-namespace detail {
+namespace unit_detail {
 
 /// Where the run of characters with one of these kinds that starts at `at` ends.
 inline std::size_t run_end(std::string_view text, std::size_t at, std::uint8_t kinds) {
@@ -160,7 +160,7 @@ void cut(std::string_view text, See&& see, End&& end_of) {
   }
 }
 
-}  // namespace detail
+}  // namespace unit_detail
 
 /// Calls see(piece) for each piece of the text, from front to back.
 template <class See>
@@ -170,15 +170,15 @@ void for_each_piece(Split split, std::string_view text, See&& see) {
       if (!text.empty()) see(text);
       return;
     case Split::gpt2:
-      return detail::cut(text, see, detail::gpt2_end);
+      return unit_detail::cut(text, see, unit_detail::gpt2_end);
     case Split::cl100k:
-      return detail::cut(text, see, detail::cl100k_end<3, true>);
+      return unit_detail::cut(text, see, unit_detail::cl100k_end<3, true>);
     case Split::llama3:
-      return detail::cut(text, see, detail::cl100k_end<3, false>);
+      return unit_detail::cut(text, see, unit_detail::cl100k_end<3, false>);
     case Split::qwen2:
-      return detail::cut(text, see, detail::cl100k_end<1, false>);
+      return unit_detail::cut(text, see, unit_detail::cl100k_end<1, false>);
     case Split::o200k:
-      return detail::cut(text, see, detail::o200k_end);
+      return unit_detail::cut(text, see, unit_detail::o200k_end);
   }
 }
 

@@ -25,7 +25,7 @@
 
 namespace tessera {
 
-namespace detail {
+namespace unit_detail {
 
 inline constexpr std::size_t longest_word = 256;  // bytes
 
@@ -67,7 +67,7 @@ inline std::size_t word_length(std::string_view text) {
   return end;
 }
 
-}  // namespace detail
+}  // namespace unit_detail
 
 class Tokenizer {
  public:
@@ -99,7 +99,7 @@ class Tokenizer {
       }
       Token& slot = table_[find(left, right)];
       if (slot != none) wrong(i, "repeats an earlier one");
-      if (bytes(left).size() + bytes(right).size() > detail::longest_word) wrong(i, "makes more than 256 bytes");
+      if (bytes(left).size() + bytes(right).size() > unit_detail::longest_word) wrong(i, "makes more than 256 bytes");
       slot = size();
       bytes_.push_back(bytes(left) + bytes(right));
     }
@@ -122,7 +122,7 @@ class Tokenizer {
   std::vector<Token> encode(std::string_view text) const {
     std::vector<Token> tokens;
     while (!text.empty()) {
-      const std::size_t length = detail::word_length(text);
+      const std::size_t length = unit_detail::word_length(text);
       encode_word(text.substr(0, length), tokens);
       text.remove_prefix(length);
     }
@@ -138,10 +138,10 @@ class Tokenizer {
     Token* row = batch.data();
     for (const std::string& text : texts) {
       // A token is 256 bytes at most, so this much of the text fills the row whatever the rest says.
-      const auto enough = static_cast<std::size_t>(length) * detail::longest_word;
+      const auto enough = static_cast<std::size_t>(length) * unit_detail::longest_word;
       std::string start = text.substr(0, enough);
-      if (!start.empty() && (detail::classify(start).first == detail::Letter::letter ||
-                             detail::classify(start).first == detail::Letter::digit)) {
+      if (!start.empty() && (unit_detail::classify(start).first == unit_detail::Letter::letter ||
+                             unit_detail::classify(start).first == unit_detail::Letter::digit)) {
         start.insert(start.begin(), ' ');
       }
       const std::vector<Token> tokens = encode(start);
@@ -223,9 +223,9 @@ class Tokenizer {
 
   /// Joins the earliest merge again and again: a token that a merge makes is its rank.
   void encode_word(std::string_view word, std::vector<Token>& out) const {
-    Token tokens[detail::longest_word], joined[detail::longest_word];
+    Token tokens[unit_detail::longest_word], joined[unit_detail::longest_word];
     for (std::size_t i = 0; i < word.size(); ++i) tokens[i] = first_byte + static_cast<unsigned char>(word[i]);
-    const std::size_t n = detail::merge_by_scan(
+    const std::size_t n = unit_detail::merge_by_scan(
         tokens, joined, word.size(), largest,
         [this](Token left, Token right) {
           const Token made = table_[find(left, right)];

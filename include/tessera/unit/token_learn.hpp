@@ -17,17 +17,17 @@ inline Tokenizer learn_tokens(std::span<const std::string> lines, Token vocabula
   if (vocabulary < Tokenizer::first_merge || vocabulary > Tokenizer::largest) {
     throw argument_error("learn_tokens: vocabulary is " + std::to_string(vocabulary) + ", expected 259 to 1048576");
   }
-  detail::WordCounts counts;
+  unit_detail::WordCounts counts;
   for (std::string_view line : lines) {
     while (!line.empty()) {
-      const std::size_t length = detail::word_length(line);
-      detail::count_word(counts, line.substr(0, length));
+      const std::size_t length = unit_detail::word_length(line);
+      unit_detail::count_word(counts, line.substr(0, length));
       line.remove_prefix(length);
     }
   }
   std::vector<Tokenizer::Pair> merges;
   const auto next = [&] { return Tokenizer::first_merge + static_cast<Token>(merges.size()); };
-  detail::learn_merges(
+  unit_detail::learn_merges(
       counts, Tokenizer::first_byte, [&] { return next() < vocabulary; },
       [&](Token left, Token right) {
         const Token made = next();

@@ -33,7 +33,7 @@
 
 namespace tessera {
 
-namespace detail {
+namespace unit_detail {
 
 /// The expressions by which published files say how text is cut.
 inline std::optional<Split> split_by_expression(std::string_view expression) {
@@ -385,12 +385,12 @@ class TokenizerJson {
   Bpe::Parts parts_;
 };
 
-}  // namespace detail
+}  // namespace unit_detail
 
 /// `name` stands for the file in errors.
 inline Bpe parse_tokenizer_json(std::string_view text, const std::string& name) {
   try {
-    return detail::TokenizerJson(text, name).read();
+    return unit_detail::TokenizerJson(text, name).read();
   } catch (const io_error& e) {  // a value of Json does not know what file it is from
     const std::string_view what = e.what();
     throw io_error(what.starts_with("JSON: ") ? printable(name, 400).append(what.substr(4)) : std::string(what));
@@ -398,7 +398,7 @@ inline Bpe parse_tokenizer_json(std::string_view text, const std::string& name) 
 }
 
 inline Bpe read_tokenizer_json(const std::string& path) {
-  const Bytes bytes = read_file(path, detail::largest_vocabulary);
+  const Bytes bytes = read_file(path, unit_detail::largest_vocabulary);
   return parse_tokenizer_json(as_text(bytes), path);
 }
 

@@ -28,7 +28,7 @@ inline constexpr std::uint8_t line = 32;     // \r \n
 inline constexpr std::uint8_t plain = letter | number | space;  // what [^\s\p{L}\p{N}] leaves out
 }  // namespace kind
 
-namespace detail {
+namespace unit_detail {
 
 inline std::uint8_t kind_of_category(int category) {
   switch (category) {
@@ -66,13 +66,13 @@ inline constexpr std::array<std::uint8_t, 256> byte_kinds = [] {
   return kinds;
 }();
 
-}  // namespace detail
+}  // namespace unit_detail
 
 inline std::uint8_t kinds_of(std::uint32_t code) {
-  if (code < 128) return detail::byte_kinds[code];
+  if (code < 128) return unit_detail::byte_kinds[code];
   const bool space = code == 0x85 || code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) ||
                      code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
-  return space ? kind::space : detail::kind_of_category(utf8proc_category(static_cast<utf8proc_int32_t>(code)));
+  return space ? kind::space : unit_detail::kind_of_category(utf8proc_category(static_cast<utf8proc_int32_t>(code)));
 }
 
 struct Character {
@@ -83,7 +83,7 @@ struct Character {
 /// The character that starts at text[at]. A byte that is no part of UTF-8 is one character of no kind, as U+FFFD is.
 inline Character character_at(std::string_view text, std::size_t at) {
   if (at >= text.size()) return {};
-  const std::uint8_t kinds = detail::byte_kinds[static_cast<unsigned char>(text[at])];
+  const std::uint8_t kinds = unit_detail::byte_kinds[static_cast<unsigned char>(text[at])];
   if (kinds != 255) return {kinds, 1};
   const Utf8 c = utf8_at(text, at);
   if (c.length == 0) return {0, 1};

@@ -1,0 +1,252 @@
+// Trains the voice of examples/speak: a WaveNet that learns to say Mandarin syllables from Debian's gcin-voice.
+//
+//   build/examples/train_speak --steps 12000 --folder voice --curve voice.png -o speak.safetensors
+//   build/examples/train_speak --folder voice --export -o speak.safetensors        the newest checkpoint, no training
+//
+// Stop it whenever you like: the same command goes on where it was. Losses are in bits a sample; beside them stands
+// what a model would need that knows no more than how often each level comes (a unigram model).
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tessera/autodiff/op/softmax.hpp>
+#include <tessera/io/png.hpp>
+#include <tessera/train/interrupt.hpp>
+#include <tessera/train/sampler.hpp>
+#include <tessera/train/trainer.hpp>
+
+#include "examples/support/cli.hpp"
+#include "examples/support/plot.hpp"
+#include "examples/support/voice.hpp"
+#include "examples/support/voice_model.hpp"
+
+using namespace tessera;
+using namespace tessera::examples;
+
+namespace {
+
+constexpr const char* program = "train_speak";
+
+struct Options {
+  Index steps = 12000, batch = 4, frames = 60, save_every = 500, test_every = 1000, clips = 0, threads = 0;
+  double rate = 2e-3;
+  std::uint64_t seed = 1;
+  std::string folder = "voice", output = "speak.safetensors", curve;
+  VoiceNet<float>::Config net;
+  bool only_export = false;
+};
+
+/// A clip as units, whole frames of them, silence at the end.
+struct Spoken {
+  Syllable syllable;
+  int speaker;
+  Tensor<std::int32_t> units;  // [frames * hop]
+  Index frames() const { return units.size() / voice_hop; }
+};
+
+struct Data {
+  std::vector<Spoken> train, held_out;
+
+  explicit Data(Index most) {
+    const Compander code;
+    for (const VoiceClip& clip : read_voices({.rate = voice_rate, .most = static_cast<std::size_t>(most)})) {
+      const Index frames = (clip.samples.size() + voice_hop - 1) / voice_hop;
+      Tensor<std::int32_t> units(Shape{frames * voice_hop}, code.silence());
+      const auto levels = code.encode(clip.samples);
+      for (Index t = 0; t < levels.size(); ++t) units.data()[t] = levels[t];
+      (clip.held_out ? held_out : train).push_back({clip.syllable, clip.speaker, units});
+    }
+    if (train.empty() || held_out.empty()) throw argument_error("too few clips to hold any out; ask for more of them");
+  }
+
+  /// Bits a held-out sample costs under the training samples' frequencies.
+  double unigram_bits() const {
+    std::vector<double> count(256, 1.0);
+    double sum = 256, bits = 0, samples = 0;
+    for (const Spoken& s : train) {
+      for (Index t = 0; t < s.units.size(); ++t) ++count[static_cast<std::size_t>(s.units[t])];
+      sum += static_cast<double>(s.units.size());
+    }
+    for (const Spoken& s : held_out) {
+      for (Index t = 0; t < s.units.size(); ++t) bits -= std::log2(count[static_cast<std::size_t>(s.units[t])] / sum);
+      samples += static_cast<double>(s.units.size());
+    }
+    return bits / samples;
+  }
+
+  Tensor<float> durations() const {
+    Tensor<float> mean(Shape{voice_speaker_count, 6}, 0.0F), count(mean.shape(), 0.0F);
+    for (const Spoken& s : train) {
+      mean.data()[s.speaker * 6 + s.syllable.tone] += static_cast<float>(s.frames());
+      count.data()[s.speaker * 6 + s.syllable.tone] += 1;
+    }
+    for (Index i = 0; i < mean.size(); ++i) mean.data()[i] = count[i] > 0 ? mean[i] / count[i] : 80.0F;
+    return mean;
+  }
+};
+
+/// What the network reads and what it should say. Samples before a clip's beginning are silence.
+struct Batch {
+  VoiceFrames frames;
+  Tensor<std::int32_t> before, units;  // [B, T]
+
+  Batch(Index batch, Index count)
+      : frames(batch, count), before(Shape{batch, count * voice_hop}), units(before.shape()) {}
+
+  /// Row b: `first` ... of the clip; beyond its end nothing counts.
+  void set(Index b, const Spoken& s, Index first) {
+    const Index length = units.extent(1), start = first * voice_hop;
+    frames.set(b, s.syllable, s.speaker, first, s.frames());
+    std::int32_t* in = before.data() + b * length;
+    std::int32_t* out = units.data() + b * length;
+    const std::int32_t silence = Compander().silence();
+    for (Index t = 0; t < length; ++t) {
+      const Index at = start + t;
+      in[t] = at < 1 || at > s.units.size() ? silence : s.units[at - 1];
+      out[t] = at < s.units.size() ? s.units[at] : -1;
+    }
+  }
+};
+
+/// A piece of each clip: one in four its beginning, the others anywhere.
+Batch training_batch(const Data& data, const Options& o, const Tensor<Index>& items, const Noise& noise) {
+  Batch batch(o.batch, o.frames);
+  for (Index b = 0; b < o.batch; ++b) {
+    const Spoken& s = data.train[static_cast<std::size_t>(items[b])];
+    const Index last = s.frames() - o.frames;
+    const bool beginning = last <= 0 || noise.below(4, static_cast<std::uint64_t>(2 * b)) == 0;
+    batch.set(b, s, beginning ? 0 : noise.below(last + 1, static_cast<std::uint64_t>(2 * b + 1)));
+  }
+  return batch;
+}
+
+/// Bits a sample over held-out clips, whole, at most `most` of them.
+double held_out_bits(const Data& data, const VoiceNet<float>& net, std::size_t most) {
+  double bits = 0, samples = 0;
+  for (std::size_t i = 0; i < data.held_out.size() && i < most; ++i) {
+    const Spoken& s = data.held_out[i];
+    Batch batch(1, s.frames());
+    batch.set(0, s, 0);
+    const double nats =
+        static_cast<double>(cross_entropy(net.wavenet(batch.before, net.features(batch.frames)), batch.units).item());
+    bits += nats / std::log(2.0) * static_cast<double>(s.units.size());
+    samples += static_cast<double>(s.units.size());
+  }
+  return bits / samples;
+}
+
+void write_curve(const std::string& path, const Tensor<float>& losses, double unigram) {
+  if (path.empty() || losses.size() == 0) return;
+  std::vector<double> bits, line;
+  for (Index i = 0; i < losses.size(); ++i) {
+    bits.push_back(static_cast<double>(losses[i]) / std::log(2.0));
+    line.push_back(unigram);
+  }
+  const std::vector<PlotLine> lines = {{.label = "WaveNet, training", .y = bits}, {.label = "unigram", .y = line}};
+  write_png(path, plot(lines, {.title = "Mandarin syllables, 16 kHz", .x_label = "step", .y_label = "bits a sample"}));
+}
+
+void describe(Cli& cli, Options& o) {
+  constexpr Index most = 10'000'000;
+  cli.option("--steps", o.steps, "training steps in all, those of earlier runs included (default 12000)", 1, most);
+  cli.option("--batch", o.batch, "clips a step (default 4)", 1, 256);
+  cli.option("--frames", o.frames, "frames of 5 ms of each (default 60)", 1, 2000);
+  cli.option("--rate", o.rate, "learning rate (default 0.002)", 0, 1);
+  cli.option("--residual", o.net.residual, "channels between layers (default 64)", 1, 1024);
+  cli.option("--skip", o.net.skip, "channels of the sum (default 128)", 1, 1024);
+  cli.option("--cycles", o.net.cycles, "times through the dilations (default 2)", 1, 16);
+  cli.option("--depth", o.net.depth, "dilations 1 ... 2^(n - 1) (default 9)", 1, 16);
+  cli.option("--clips", o.clips, "learn from so many clips only; 0: all (default)", 0, 100000);
+  cli.option("--seed", o.seed, "of weights, order and pieces (default 1)");
+  cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default voice)");
+  cli.option("--output,-o", o.output, "the finished voice, in half precision (default speak.safetensors)");
+  cli.option("--save-every", o.save_every, "steps between checkpoints (default 500)", 1, most);
+  cli.option("--test-every", o.test_every, "steps between looks at held-out clips; 0: only at the end (default 1000)",
+             0, most);
+  cli.option("--curve", o.curve, "a PNG of the loss over the steps, with every checkpoint and at the end");
+  cli.option("--threads", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
+  cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
+}
+
+int train_speak(int argc, char** argv) {
+  Options o;
+  Cli cli(program, "Trains the voice of examples/speak on the syllables of Debian's gcin-voice.");
+  describe(cli, o);
+  if (const auto end = cli.parse(argc, argv)) return *end;
+  if (o.threads > 0) set_threads(static_cast<int>(o.threads));
+
+  Rng rng(o.seed);
+  VoiceNet<float> net(o.net, rng);
+  std::optional<Data> clips;
+  if (!o.only_export) net.durations.value = clips.emplace(o.clips).durations();
+  Trainer<VoiceNet<float>> trainer(
+      net, {.rate = o.rate, .beta2 = 0.99},
+      {.steps = o.steps,
+       .clip_norm = 1,
+       .ema_decay = 0.999,
+       .schedule = {.decay = Decay::cosine, .warmup = std::min<Index>(200, o.steps / 10), .floor = 0.02},
+       .seed = o.seed,
+       .checkpoint = o.folder,
+       .checkpoint_every = o.save_every,
+       .keep = 2,
+       .items = o.batch * o.frames * voice_hop});
+  const Resumed resumed = trainer.resume();
+  for (const std::string& note : resumed.notes) complain(program, "note: " + note);
+  if (o.only_export) {
+    if (resumed.path.empty())
+      throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
+    to_file(*trainer.average()).write(o.output);
+    std::fprintf(stderr, "wrote %s: the weights of step %lld\n", printable(o.output).c_str(),
+                 static_cast<long long>(resumed.step));
+    return exit_done;
+  }
+
+  const Data& data = *clips;
+  const double unigram = data.unigram_bits();
+  std::fprintf(stderr, "%zu clips to learn, %zu held out, %lld parameters; a unigram model needs %.3f bits a sample\n",
+               data.train.size(), data.held_out.size(), static_cast<long long>(parameter_count(net)), unigram);
+  if (resumed.step > 0) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(resumed.step));
+
+  const auto test = [&](const VoiceNet<float>& with, std::size_t most) {
+    const double bits = held_out_bits(data, with, most);
+    std::fprintf(stderr, "held out: %.3f bits a sample, %.1f %% below the unigram model's\n", bits,
+                 100 * (1 - bits / unigram));
+  };
+  EpochSampler sampler(static_cast<Index>(data.train.size()), o.batch, o.seed);
+  const Interrupt interrupt;
+  const bool live = ::isatty(STDERR_FILENO) != 0;
+  const TrainEnd end = trainer.run(
+      [&](auto& tape, const auto& with, const TrainStep& at) {
+        const Batch batch = training_batch(data, o, sampler(at.batch), at.noise);
+        return cross_entropy(with.wavenet(tape.ids(batch.before), with.features(tape, batch.frames)), batch.units);
+      },
+      [&](const TrainProgress& p) {
+        if (p.step % (live ? 5 : 50) == 0 || p.step == p.steps)
+          std::fprintf(stderr, "%s%s  (%.3f bits)%s", live ? "\r\x1b[K" : "", to_string(p).c_str(),
+                       p.smoothed / std::log(2.0), live && p.step != p.steps ? "" : "\n");
+        if (p.saved) write_curve(o.curve, trainer.history(), unigram);
+        if (o.test_every > 0 && p.step % o.test_every == 0 && p.step != p.steps) test(net, 16);
+      },
+      interrupt);
+  write_curve(o.curve, trainer.history(), unigram);
+  if (end == TrainEnd::interrupted) {
+    complain(program, "interrupted; the same command goes on from step " + std::to_string(trainer.steps_done()));
+    return exit_interrupted;
+  }
+  std::fprintf(stderr, "weights as they are: ");
+  test(net, 64);
+  std::fprintf(stderr, "averaged weights:    ");
+  test(*trainer.average(), 64);
+  to_file(*trainer.average()).write(o.output);
+  std::fprintf(stderr, "wrote %s\n", printable(o.output).c_str());
+  return exit_done;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(program, train_speak, argc, argv); }
