@@ -60,8 +60,11 @@ class Tape {
   /// The leaf of a parameter, one per address and tape.
   template <class T>
   Var<V> parameter(const Parameter<T>& p, V v) {
-    return {std::move(v), this, p.frozen ? no_gradient : leaf_of(&p)};
+    return {std::move(v), this, p.frozen || parameters_held_ ? no_gradient : leaf_of(&p)};
   }
+  /// From here on parameters take part as constants. For the inner tape of a gradient penalty, which differentiates by
+  /// its input alone: parameters stay leaves of the outer tape.
+  void hold_parameters() { parameters_held_ = true; }
 
   /// Gradient of a parameter or input after backward(). Throws argument_error when the loss does not depend on it.
   template <class T>
@@ -232,6 +235,7 @@ class Tape {
   Arena arena_;
   std::vector<Slot> slots_ = std::vector<Slot>(64);
   std::size_t filled_ = 0;
+  bool parameters_held_ = false;
 };
 
 // ---- lift(like, v): v as the same kind of value as `like`, so that one body serves Tensor and Var

@@ -5,7 +5,7 @@
 //     auto axes = to_tensor(solver.eigenvectors());                   // computed straight into the new tensor
 //
 // Like a pointer, a map does not keep its tensor alive. A mutable map makes the tensor's memory its own first (copy
-// on write); a copy of the tensor made after that shares what the map then writes. Nothing else in Tessera includes
+// on write); a copy of the tensor made after that shares what the map then writes. Only what stands on Eigen includes
 // this header: it costs 3 to 4 s a translation unit.
 #pragma once
 

@@ -1,0 +1,103 @@
+// Flow: a bijection and a normal base make a density that is known exactly and can be drawn from.
+//
+//   log p(x) = log N(z; 0, 1) + log |dz/dx|,  z = forward(x)       x = inverse(z), z ~ N(0, 1)
+//
+//   Flow<float, MultiScale<float>> glow({.item = {28 * 28}}, MultiScale<float>({.levels = 2}, rng));
+//   loss = flow_loss(glow, tape.constant(x));                      mean of -log p(x), in nats
+//
+// Pictures of whole levels are dequantised first: a density over real numbers could else be made infinite on the
+// levels. With u uniform in [0, 1), E log p(y + u) is a lower bound of log P(y) (Theis et al., 2015, arXiv 1511.01844).
+#pragma once
+
+#include <tessera/autodiff/op/power.hpp>
+#include <tessera/flow/bijection.hpp>
+#include <tessera/generate/latent.hpp>
+
+namespace tessera::inline TESSERA_ISA {
+
+template <class T, class B>
+struct Flow {
+  struct Config {
+    Shape item = {2};        // of a latent, without the batch axis
+    double temperature = 1;  // deviation of what is decoded: below 1 likelier and less varied
+  };
+
+  B bijection;
+  Config config;
+
+  Flow(Config c, B b) : bijection(std::move(b)), config(c) {
+    if (!(c.temperature > 0))
+      throw argument_error("Flow: temperature " + std::to_string(c.temperature) + " is not above 0");
+  }
+
+  /// [B], in nats.
+  template <Value X>
+  X log_prob(const X& x, const X& context = {}) const {
+    const Mapped<X> z = bijection.forward(x, context);
+    return base_log_prob(z.value) + z.log_det;
+  }
+  template <Value X>
+  X encode(const X& x, const X& context = {}) const {
+    return bijection.forward(x, context).value;
+  }
+  template <Value X>
+  X decode(const X& z, const X& context = {}) const {
+    return bijection.inverse(z, context).value;
+  }
+  Tensor<T> prior(std::span<const Noise> noises) const {
+    return detail::normal_rows<T>(noises, config.item) * static_cast<T>(config.temperature);
+  }
+  /// Row i from noise.fork(i).
+  Tensor<T> prior(const Noise& noise, Index count) const { return prior(forks(noise, count)); }
+  OneShotRun<Flow, T> begin(const Nothing&, const Noise& noise) const { return {*this, prior({&noise, 1}), {}, true}; }
+  /// One object a noise; context [B, E] or empty.
+  OneShotRun<Flow, T> begin(const Tensor<T>& context, std::span<const Noise> noises) const {
+    return {*this, prior(noises), context};
+  }
+  /// Lets bijections that want to see data first see some.
+  void initialise(const Tensor<T>& x, const Tensor<T>& context = {}) { detail::initialise(bijection, x, context); }
+
+  static void members(auto& self, auto&& see) { see("bijection", self.bijection); }
+
+ private:
+  template <Value X>
+  static X base_log_prob(const X& z) {
+    using S = ScalarOf<X>;
+    const Index items = z.extent(0), each = items == 0 ? 0 : z.size() / items;
+    const X squares = sum(square(reshape(z, {items, each})), {1});
+    return squares * S(-0.5) + static_cast<S>(-0.91893853320467274178 * static_cast<double>(each));  // log sqrt(2 pi)
+  }
+};
+
+/// The mean of -log p(x), in nats.
+template <class F, Value X>
+X flow_loss(const F& flow, const X& x, const X& context = {}) {
+  return -mean(flow.log_prob(x, context));
+}
+
+/// (y + u) / levels in [0, 1), u uniform: item i from noise.fork(i).
+template <std::floating_point T>
+Tensor<T> dequantise(const Tensor<std::uint8_t>& y, Index levels, const Noise& noise) {
+  if (levels < 2 || levels > 256)
+    throw argument_error("dequantise: " + std::to_string(levels) + " levels; wanted 2 to 256");
+  const Index items = y.rank() == 0 ? 0 : y.extent(0), each = items == 0 ? 0 : y.size() / items;
+  Tensor<T> x(y.shape());
+  T* to = x.data();
+  for (Index i = 0; i < items; ++i, to += each) {
+    noise.fork(static_cast<std::uint64_t>(i)).uniform(std::span<T>(to, static_cast<std::size_t>(each)));
+    const std::uint8_t* from = y.data() + i * each;
+    for (Index k = 0; k < each; ++k) {
+      if (from[k] >= levels)
+        throw argument_error("dequantise: level " + std::to_string(from[k]) + " of " + std::to_string(levels));
+      to[k] = (static_cast<T>(from[k]) + to[k]) * (T(1) / static_cast<T>(levels));
+    }
+  }
+  return x;
+}
+/// Bits for each of `numbers` numbers that had `levels` levels, from the mean log-density of dequantise()'s output.
+inline double bits_a_dimension(double log_prob, Index numbers, Index levels) {
+  constexpr double log_2 = 0.69314718055994530942;
+  return std::log(static_cast<double>(levels)) / log_2 - log_prob / (static_cast<double>(numbers) * log_2);
+}
+
+}  // namespace tessera::inline TESSERA_ISA
