@@ -3,6 +3,8 @@
 # - an include of <tessera/...> names no file;
 # - a header depends on the instruction set (it reaches kernel/isa.hpp) but never opens inline namespace TESSERA_ISA: two
 #   translation units with other flags would then clash silently (core/noise.hpp, which opens both, says why it may);
+# - a header outside that namespace opens tessera::detail: headers inside it have a detail of their own, and whoever includes
+#   the two in the wrong order finds the name ambiguous (io_detail, unit_detail are such headers' names);
 # - a header has no #pragma once.
 cmake_minimum_required(VERSION 3.24)
 
@@ -35,6 +37,13 @@ foreach(header IN LISTS headers)
   file(STRINGS ${ROOT}/include/tessera/${header} pragma REGEX "^#pragma once")
   if(NOT pragma)
     problem("${header} has no #pragma once")
+  endif()
+
+  file(STRINGS ${ROOT}/include/tessera/${header} plain REGEX "^namespace tessera(::detail)?[ \t]*{")
+  file(STRINGS ${ROOT}/include/tessera/${header} inside REGEX "^namespace tessera::inline TESSERA_ISA")
+  file(STRINGS ${ROOT}/include/tessera/${header} own REGEX "^namespace (tessera::)?detail[ \t]*{")
+  if(plain AND own AND NOT inside)
+    problem("${header} opens tessera::detail outside TESSERA_ISA: give its helpers a namespace of another name")
   endif()
 
   set(includes_${header})

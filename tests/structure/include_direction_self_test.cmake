@@ -36,6 +36,8 @@ expect("circle of includes: nn/a.hpp -> nn/b.hpp -> nn/a.hpp"
   nn/a.hpp "${pragma}#include <tessera/nn/b.hpp>\n" nn/b.hpp "${pragma}#include <tessera/nn/a.hpp>\n")
 expect("nn/a.hpp includes nn/gone.hpp, which does not exist" nn/a.hpp "${pragma}#include <tessera/nn/gone.hpp>\n")
 expect("nn/a.hpp has no #pragma once" nn/a.hpp "int x;\n")
+expect("io/a.hpp opens tessera::detail"
+  io/a.hpp "${pragma}namespace tessera {\nnamespace detail {\n}\n}\n")
 expect("gan/a.hpp depends on the instruction set"
   gan/a.hpp "${pragma}#include <tessera/nn/linear.hpp>\nnamespace tessera {\n}\n")
 
