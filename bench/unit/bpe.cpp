@@ -69,7 +69,7 @@ void no_space_cl100k(benchmark::State& state) {
     std::string letters;
     while (letters.size() < static_cast<std::size_t>(state.range(0))) {
       for (const char c : text) {
-        if ((detail::byte_kinds[static_cast<unsigned char>(c)] & kind::letter) != 0) letters += c;
+        if ((unit_detail::byte_kinds[static_cast<unsigned char>(c)] & kind::letter) != 0) letters += c;
       }
     }
     letters.resize(static_cast<std::size_t>(state.range(0)));

@@ -16,8 +16,7 @@ int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 }  // namespace
 
 TEST_CASE("gguf: the fuzzer's corpus is read or refused", "[io][gguf]") {
-  const std::string here = __FILE__;
-  const std::string corpus = here.substr(0, here.rfind("tests/io/")) + "tests/fuzz/gguf.corpus";
+  const std::string corpus = TESSERA_FUZZ_DIR "/gguf.corpus";
   const Bytes bytes = read_file(corpus);
   const std::string_view text = as_text(bytes);
   int inputs = 0, read = 0;

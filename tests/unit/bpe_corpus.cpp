@@ -10,8 +10,7 @@ namespace {
 /// Uses each file of the folder; returns how many of them were vocabularies.
 template <class Use>
 int replay(const std::string& name, Use&& use) {
-  const std::string here = __FILE__;
-  const std::string folder = here.substr(0, here.rfind("unit/")) + "fuzz/" + name;
+  const std::string folder = std::string(TESSERA_FUZZ_DIR "/") + name;
   std::set<std::string> paths;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) paths.insert(entry.path().string());
   int accepted = 0;

@@ -29,7 +29,7 @@ TEST_CASE("commuting covariances have the distance of their deviations", "[gener
   a.covariance = Eigen::Vector3d(1, 4, 9).asDiagonal();
   b.covariance = Eigen::Vector3d(4, 4, 1).asDiagonal();
   REQUIRE(frechet_distance(a, b) == Approx(9 + 1 + 0 + 4));
-  const Eigen::Matrix3d turn = Eigen::AngleAxisd(0.7, Eigen::Vector3d(1, 2, 3).normalized()).toRotationMatrix();
+  const Eigen::MatrixXd turn = Eigen::AngleAxisd(0.7, Eigen::Vector3d(1, 2, 3).normalized()).toRotationMatrix();
   FeatureStatistics c = a, d = b;  // a rotation of both changes nothing
   c.mean = turn * a.mean;
   d.mean = turn * b.mean;
