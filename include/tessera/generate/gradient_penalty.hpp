@@ -11,6 +11,7 @@
 
 #include <tessera/autodiff/op/power.hpp>
 #include <tessera/autodiff/op/sqrt.hpp>
+#include <tessera/core/noise.hpp>
 
 namespace tessera::inline TESSERA_ISA {
 

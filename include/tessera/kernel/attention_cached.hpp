@@ -7,6 +7,8 @@
 // kernel::attention, which is what makes cached generation equal the forward pass.
 #pragma once
 
+#include <span>
+
 #include <tessera/kernel/attention.hpp>
 #include <tessera/kernel/transpose.hpp>
 
