@@ -142,9 +142,9 @@ void check_bijection(const std::string& name, const Make& make, const Shape& sha
 }  // namespace tessera::testing
 
 /// make(T{}): a bijection from a config and the same seed every time.
-#define MADE(...)          \
-  [](auto t) {             \
-    using T = decltype(t); \
-    Rng rng(3);            \
-    return __VA_ARGS__;    \
+#define MADE(...)                \
+  [](auto t) {                   \
+    using T = decltype(t);       \
+    [[maybe_unused]] Rng rng(3); \
+    return __VA_ARGS__;          \
   }
