@@ -1,8 +1,27 @@
-// Everything but what needs another library's headers in every program: what stands on Eigen or xtensor (core/xtensor.hpp,
-// core/eigen.hpp, nonautoregressive/gaussian_mixture.hpp, generate/metrics/frechet.hpp) is included by name; io/png.hpp and the
-// readers of published vocabularies come along where libspng and utf8proc are installed (link tessera::png,
-// tessera::utf8proc to use them).
+// The library in one include: core, layers, training, all families. Two kinds of headers are included by name, for what they cost
+// every program: those that stand on Eigen or xtensor (core/eigen.hpp, core/xtensor.hpp, generate/metrics/frechet.hpp,
+// nonautoregressive/gaussian_mixture.hpp), and readers of published vocabularies, checkpoints and sounds with the tools beside
+// them (unit/bpe.hpp, unit/tokenizer_json.hpp, autoregressive/gpt_published.hpp, io/gguf.hpp, io/wav.hpp, unit/spectrogram.hpp,
+// generate/grammar.hpp, generate/beam.hpp, generate/metrics/...). io/png.hpp comes along where libspng is installed (link
+// tessera::png to use it).
 #pragma once
+
+// First what has no tensors' operators in sight: the + of its strings need not rule them out.
+#include <tessera/core/error.hpp>
+#include <tessera/core/noise.hpp>
+#include <tessera/core/shape.hpp>
+#include <tessera/core/tensor.hpp>
+#include <tessera/io/gif.hpp>
+#include <tessera/io/npy.hpp>
+#include <tessera/io/safetensors.hpp>
+#include <tessera/unit/companding.hpp>
+#include <tessera/unit/pixel.hpp>
+#include <tessera/unit/prompt.hpp>
+#include <tessera/unit/token.hpp>
+#include <tessera/unit/token_learn.hpp>
+#if __has_include(<spng.h>)
+#include <tessera/io/png.hpp>
+#endif
 
 #include <tessera/autodiff/op/arithmetic.hpp>
 #include <tessera/autodiff/op/attention.hpp>
@@ -39,16 +58,10 @@
 #include <tessera/autoregressive/gpt.hpp>
 #include <tessera/autoregressive/gpt_decoder.hpp>
 #include <tessera/autoregressive/gpt_file.hpp>
-#include <tessera/autoregressive/gpt_published.hpp>
 #include <tessera/autoregressive/speculative.hpp>
 #include <tessera/autoregressive/wavenet.hpp>
 #include <tessera/autoregressive/wavenet_decoder.hpp>
-#include <tessera/core/error.hpp>
-#include <tessera/core/noise.hpp>
-#include <tessera/core/shape.hpp>
-#include <tessera/core/tensor.hpp>
 #include <tessera/diffusion/flow_matching.hpp>
-#include <tessera/diffusion/inversion.hpp>
 #include <tessera/diffusion/schedule.hpp>
 #include <tessera/diffusion/solver.hpp>
 #include <tessera/diffusion/text_to_image.hpp>
@@ -76,25 +89,14 @@
 #include <tessera/gan/residual.hpp>
 #include <tessera/generate/adversarial.hpp>
 #include <tessera/generate/augment.hpp>
-#include <tessera/generate/beam.hpp>
 #include <tessera/generate/choice.hpp>
 #include <tessera/generate/collapse.hpp>
 #include <tessera/generate/critic.hpp>
 #include <tessera/generate/gradient_penalty.hpp>
-#include <tessera/generate/grammar.hpp>
 #include <tessera/generate/guidance.hpp>
 #include <tessera/generate/latent.hpp>
-#include <tessera/generate/metrics/kernel_distance.hpp>
-#include <tessera/generate/metrics/modes.hpp>
-#include <tessera/generate/metrics/precision_recall.hpp>
 #include <tessera/generate/run.hpp>
 #include <tessera/generate/sequence.hpp>
-#include <tessera/generate/sequence_file.hpp>
-#include <tessera/io/gguf.hpp>
-#include <tessera/io/gif.hpp>
-#include <tessera/io/npy.hpp>
-#include <tessera/io/safetensors.hpp>
-#include <tessera/io/wav.hpp>
 #include <tessera/nn/attention.hpp>
 #include <tessera/nn/batch_norm.hpp>
 #include <tessera/nn/conv.hpp>
@@ -122,26 +124,6 @@
 #include <tessera/train/optimizer.hpp>
 #include <tessera/train/sampler.hpp>
 #include <tessera/train/schedule.hpp>
-#include <tessera/unit/characters.hpp>
-#include <tessera/unit/colour_palette.hpp>
-#include <tessera/unit/companding.hpp>
-#include <tessera/unit/detokenizer.hpp>
-#include <tessera/unit/pixel.hpp>
-#include <tessera/unit/prompt.hpp>
-#include <tessera/unit/resample.hpp>
-#include <tessera/unit/spectrogram.hpp>
-#include <tessera/unit/token.hpp>
-#include <tessera/unit/token_learn.hpp>
 #include <tessera/vae/likelihood.hpp>
 #include <tessera/vae/networks.hpp>
 #include <tessera/vae/vae.hpp>
-
-#if __has_include(<spng.h>)
-#include <tessera/io/png.hpp>
-#endif
-#if __has_include(<utf8proc.h>)
-#include <tessera/unit/bpe.hpp>
-#include <tessera/unit/bpe_files.hpp>
-#include <tessera/unit/bpe_learn.hpp>
-#include <tessera/unit/tokenizer_json.hpp>
-#endif
