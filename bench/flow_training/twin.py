@@ -1,30 +1,18 @@
 """The other side of compare.sh: the same multi-scale flow, batch and optimizer in PyTorch, from the same weights.
 
   python3 twin.py run FILE SECONDS THREADS"""
-import json, math, os, struct, sys, time
+import math, os, sys
 
 FILE, SECONDS, THREADS = sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
-# PyTorch's better BLAS: the pthread flavour keeps a second pool of threads that fights with its own.
-OPENMP = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
-if os.path.isdir(OPENMP) and os.environ.get("LD_LIBRARY_PATH") != OPENMP:
-    os.environ["LD_LIBRARY_PATH"] = OPENMP
-    os.execv(sys.executable, [sys.executable] + sys.argv)
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(THREADS)
-import numpy as np
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import torch_side
+
+torch_side.start(THREADS)
 import torch
 import torch.nn.functional as F
 
-torch.set_num_threads(THREADS)
 BOUND = 1.0
-data = open(FILE, "rb").read()
-size = struct.unpack("<Q", data[:8])[0]
-header = json.loads(data[8 : 8 + size])
-W = {}
-for name, entry in header.items():
-    if name != "__metadata__":
-        begin, end = entry["data_offsets"]
-        array = np.frombuffer(data[8 + size + begin : 8 + size + end], np.float32).reshape(entry["shape"])
-        W[name] = torch.from_numpy(array.copy())
+W, _ = torch_side.read(FILE)
 x = W.pop("x").permute(0, 3, 1, 2).contiguous()
 fixed = {"permutation", "sign"}
 for name in W:
@@ -93,8 +81,4 @@ def step():
 
 
 print("losses", *(f"{step():.4f}" for _ in range(5)))
-start, steps = time.perf_counter(), 0
-while time.perf_counter() - start < SECONDS or steps < 3:
-    step()
-    steps += 1
-print(f"rate {steps * x.shape[0] / (time.perf_counter() - start):.3f}")
+print(f"rate {torch_side.rate(step, SECONDS) * x.shape[0]:.3f}")

@@ -1,36 +1,17 @@
 """The other side of compare.sh: the same DCGAN, data and noise in PyTorch, from the same weights.
 
-  python3 twin.py FILE SECONDS THREADS"""
-import json, os, resource, struct, sys, time
+  python3 twin.py run FILE SECONDS THREADS"""
+import os, resource, sys
 
-FILE, SECONDS, THREADS = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-# PyTorch's better BLAS: the pthread flavour keeps a second pool of threads that fights with its own.
-OPENMP = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
-if os.path.isdir(OPENMP) and os.environ.get("LD_LIBRARY_PATH") != OPENMP:
-    os.environ["LD_LIBRARY_PATH"] = OPENMP
-    os.execv(sys.executable, [sys.executable] + sys.argv)
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(THREADS)
-import numpy as np
+FILE, SECONDS, THREADS = sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import torch_side
+
+torch_side.start(THREADS)
 import torch
 import torch.nn as nn
 
-torch.set_num_threads(THREADS)
-
-
-def read(path):
-    data = open(path, "rb").read()
-    size = struct.unpack("<Q", data[:8])[0]
-    tensors = {}
-    for name, entry in json.loads(data[8 : 8 + size]).items():
-        if name == "__metadata__":
-            continue
-        begin, end = entry["data_offsets"]
-        array = np.frombuffer(data[8 + size + begin : 8 + size + end], np.float32).reshape(entry["shape"])
-        tensors[name] = torch.from_numpy(array.copy())
-    return tensors
-
-
-file = read(FILE)
+file, _ = torch_side.read(FILE)
 WIDTH, f = 128, 64
 
 
@@ -91,9 +72,5 @@ def round_():
 
 
 print("losses", *(f"{x:.6f}" for _ in range(5) for x in round_()))
-start, rounds = time.perf_counter(), 0
-while time.perf_counter() - start < SECONDS or rounds < 3:
-    round_()
-    rounds += 1
-print(f"rate {rounds * real.shape[0] / (time.perf_counter() - start):.3f}")
+print(f"rate {torch_side.rate(round_, SECONDS) * real.shape[0]:.3f}")
 print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}")

@@ -42,13 +42,14 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--json")
     o = parser.parse_args()
-    listed = [(name, unit) for name, unit in lines([o.program, "list"], o.threads) if re.search(o.only, name)]
+    listed = [row for row in lines([o.program, "list"], o.threads) if re.search(o.only, row[0])]
     rates, sums = {}, {}
     for _ in range(o.rounds):
         torch = {row[0]: [float(v) for v in row[1:]] for row in
-                 lines(["/usr/bin/python3", TWINS, str(o.seconds), str(o.threads)] + [name for name, _ in listed], o.threads)}
-        for name, _ in listed:
-            for side, rate, size, weighted in lines([o.program, name, str(o.seconds)], o.threads):
+                 lines(["/usr/bin/python3", TWINS, str(o.seconds), str(o.threads)] + [row[0] for row in listed], o.threads)}
+        for name, _, *sides in listed:
+            for side in sides:
+                [(rate, size, weighted)] = lines([o.program, name, side, str(o.seconds)], o.threads)
                 rates.setdefault((name, side), []).append(float(rate))
                 sums[name, side] = (float(size), float(weighted))
             rates.setdefault((name, "torch"), []).append(torch[name][0])  # runs a second; scaled below
@@ -56,7 +57,7 @@ def main():
     sides = ["tessera", "openblas", "onednn", "torch"]
     print(f"{'operation, %d threads' % o.threads:40}" + "".join(f"{s:>10}" for s in sides) + "  unit      ratio  wanted")
     rows = []
-    for name, unit in listed:
+    for name, unit, *_ in listed:
         work = work_of(name)
         row = {"name": name, "unit": unit}
         for side in sides:

@@ -5,17 +5,14 @@
 import os, re, statistics, sys, time
 
 SECONDS, THREADS = float(sys.argv[1]), int(sys.argv[2])
-# PyTorch's better BLAS: the pthread flavour keeps a second pool of threads that fights with its own.
-OPENMP = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
-if os.path.isdir(OPENMP) and os.environ.get("LD_LIBRARY_PATH") != OPENMP:
-    os.environ["LD_LIBRARY_PATH"] = OPENMP
-    os.execv(sys.executable, [sys.executable] + sys.argv)
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(THREADS)
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import torch_side
+
+torch_side.start(THREADS)
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-torch.set_num_threads(THREADS)
 torch.set_grad_enabled(False)
 
 

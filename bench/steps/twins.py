@@ -2,37 +2,17 @@
 
   python3 twins.py NAME FILE LOSSES SECONDS THREADS
 """
-import json, os, resource, struct, sys, time
+import os, resource, sys
 
 NAME, FILE, LOSSES, SECONDS, THREADS = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
-# PyTorch's better BLAS: the pthread flavour keeps a second pool of threads that fights with its own.
-OPENMP = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
-if os.path.isdir(OPENMP) and os.environ.get("LD_LIBRARY_PATH") != OPENMP:
-    os.environ["LD_LIBRARY_PATH"] = OPENMP
-    os.execv(sys.executable, [sys.executable] + sys.argv)
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(THREADS)
-import numpy as np
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import torch_side
+
+torch_side.start(THREADS)
 import torch
 import torch.nn.functional as F
 
-torch.set_num_threads(THREADS)
-
-
-def read(path):
-    data = open(path, "rb").read()
-    size = struct.unpack("<Q", data[:8])[0]
-    tensors = {}
-    for name, entry in json.loads(data[8 : 8 + size]).items():
-        if name == "__metadata__":
-            continue
-        begin, end = entry["data_offsets"]
-        kind = {"F32": np.float32, "I32": np.int32}[entry["dtype"]]
-        array = np.frombuffer(data[8 + size + begin : 8 + size + end], kind).reshape(entry["shape"])
-        tensors[name] = torch.from_numpy(array.copy())
-    return tensors
-
-
-file = read(FILE)
+file, _ = torch_side.read(FILE)
 W = {}  # weights in PyTorch's layouts
 for name, value in file.items():
     if name.startswith("net."):
@@ -327,9 +307,5 @@ def wavenet():
 torch.manual_seed(0)
 step, items = globals()[NAME]()
 print("losses", *("%.7g" % step() for _ in range(LOSSES)))
-count, start = 0, time.perf_counter()
-while time.perf_counter() - start < SECONDS or count < 3:
-    step()
-    count += 1
-print("rate %.6g" % (count * items / (time.perf_counter() - start)))
+print("rate %.6g" % (torch_side.rate(step, SECONDS) * items))
 print("memory %.0f" % (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))

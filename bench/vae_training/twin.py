@@ -3,35 +3,18 @@
   python3 twin.py run FILE SECONDS THREADS      five steps' losses, then pictures a second
   python3 twin.py learn EPOCHS THREADS          784-400-20 on Fashion-MNIST from PyTorch's own start: the bound on the test
                                                 pictures, to hold beside `train_vae --epochs EPOCHS`"""
-import gzip, json, os, struct, sys, time
+import gzip, os, sys
 
 MODE = sys.argv[1]
 THREADS = int(sys.argv[4] if MODE == "run" else sys.argv[3])
-# PyTorch's better BLAS: the pthread flavour keeps a second pool of threads that fights with its own.
-OPENMP = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
-if os.path.isdir(OPENMP) and os.environ.get("LD_LIBRARY_PATH") != OPENMP:
-    os.environ["LD_LIBRARY_PATH"] = OPENMP
-    os.execv(sys.executable, [sys.executable] + sys.argv)
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(THREADS)
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import torch_side
+
+torch_side.start(THREADS)
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-
-torch.set_num_threads(THREADS)
-
-
-def read(path):
-    data = open(path, "rb").read()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8 : 8 + size])
-    tensors = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            array = np.frombuffer(data[8 + size + begin : 8 + size + end], np.float32).reshape(entry["shape"])
-            tensors[name] = torch.from_numpy(array.copy())
-    return tensors, header["__metadata__"]
 
 
 def bound(logits, x, mean, log_variance):
@@ -40,7 +23,7 @@ def bound(logits, x, mean, log_variance):
 
 
 def run(path, seconds):
-    file, metadata = read(path)
+    file, metadata = torch_side.read(path)
     conv = metadata["kind"] == "conv"
     W = {}
     for name, value in file.items():
@@ -86,11 +69,8 @@ def run(path, seconds):
         return loss.item()
 
     print("losses", *(f"{step(e):.4f}" for e in file["e"]))
-    start, steps = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds or steps < 3:
-        step(torch.randn_like(file["e"][0]))
-        steps += 1
-    print(f"rate {steps * x.shape[0] / (time.perf_counter() - start):.3f}")
+    rate = torch_side.rate(lambda: step(torch.randn_like(file["e"][0])), seconds)
+    print(f"rate {rate * x.shape[0]:.3f}")
 
 
 def pictures(part):

@@ -1,0 +1,42 @@
+"""What the PyTorch twins of bench/ share. Call start() before anything imports numpy or torch."""
+import json, os, struct, sys, time
+
+
+def start(threads):
+    """So many threads, and PyTorch's better BLAS: the pthread flavour keeps a second pool of threads that fights with its
+    own. The loader reads the path when a program starts, so this one starts again."""
+    openmp = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
+    if os.path.isdir(openmp) and os.environ.get("LD_LIBRARY_PATH") != openmp:
+        os.environ["LD_LIBRARY_PATH"] = openmp
+        os.execv(sys.executable, [sys.executable] + sys.argv)
+    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def read(path):
+    """A safetensors file: its tensors by name, and its metadata."""
+    import numpy as np
+    import torch
+
+    data = open(path, "rb").read()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + size])
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        kind = {"F32": np.float32, "I32": np.int32}[entry["dtype"]]
+        array = np.frombuffer(data[8 + size + begin : 8 + size + end], kind).reshape(entry["shape"])
+        tensors[name] = torch.from_numpy(array.copy())
+    return tensors, metadata
+
+
+def rate(step, seconds):
+    """Steps a second over so many seconds, three steps at least."""
+    begin, steps = time.perf_counter(), 0
+    while time.perf_counter() - begin < seconds or steps < 3:
+        step()
+        steps += 1
+    return steps / (time.perf_counter() - begin)
