@@ -7,17 +7,15 @@
 // Literals, classes [a-z] and [^a-z], `.` for any character, names, ( ), |, * + ? {n} {n,} {n,m}; escapes \n \t \r \\ \" \[ \]
 // \- \^ \xHH \uHHHH. Rules may refer to each other and to themselves, but not as their own first part.
 //
-// It is compiled to a pushdown automaton over bytes (UTF-8 classes become byte ranges), and run with a set of stacks, all of
-// which are ways to read the text so far. Stacks share their lower parts: each is a number, naming its top and the stack below.
+// It is compiled to a pushdown automaton over bytes (UTF-8 classes become byte ranges); grammar_matcher.hpp runs it.
 #pragma once
 
-#include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <tessera/core/error.hpp>
-#include <tessera/core/index.hpp>
+#include <tessera/generate/grammar_steps.hpp>
+#include <tessera/generate/utf8_ranges.hpp>
 #include <tessera/io/text.hpp>
 #include <utility>
 #include <vector>
@@ -29,13 +27,7 @@ class Grammar {
   /// Throws io_error naming the line and what was wanted.
   static Grammar parse(std::string_view text, const std::string& name = "grammar");
 
-  // A step of the automaton. `bytes`: read one in [low, high], go on behind. `call`: rule `to`, then behind. `fork`: behind,
-  // or at `to`. `jump`: at `to`. `end`: of a rule.
-  struct Step {
-    enum Kind : std::uint8_t { bytes, call, fork, jump, end } kind = end;
-    std::uint8_t low = 0, high = 0;
-    std::uint32_t to = 0;
-  };
+  using Step = GrammarStep;
   const std::vector<Step>& steps() const { return steps_; }
   std::uint32_t start() const { return start_; }
 
@@ -43,103 +35,6 @@ class Grammar {
   class Parser;
   std::vector<Step> steps_;
   std::uint32_t start_ = 0;
-};
-
-/// Where a text stands in a grammar. A value.
-class GrammarMatcher {
- public:
-  explicit GrammarMatcher(std::shared_ptr<const Grammar> grammar) : grammar_(std::move(grammar)) {
-    nodes_.push_back({});
-    expand(push(0, grammar_->start()), now_);
-  }
-
-  /// False when the byte cannot come here, and then nothing changes.
-  bool accept(unsigned char byte) {
-    Stacks next;
-    after(now_, byte, next);
-    if (next.empty()) return false;
-    now_ = std::move(next);
-    return true;
-  }
-  bool accept(std::string_view text) {
-    const Stacks before = now_;
-    for (const char c : text) {
-      if (accept(static_cast<unsigned char>(c))) continue;
-      now_ = before;
-      return false;
-    }
-    return true;
-  }
-  /// The text so far is a whole one.
-  bool may_end() const {
-    for (const std::uint32_t s : now_) {
-      if (s == 0) return true;
-    }
-    return false;
-  }
-  /// Nothing more can come.
-  bool finished() const { return now_.size() == 1 && now_[0] == 0; }
-
-  /// A set of stacks; 0 is the empty one.
-  using Stacks = std::vector<std::uint32_t>;
-  const Stacks& stacks() const { return now_; }
-  /// The stacks after a byte, none if it cannot come.
-  void after(const Stacks& from, unsigned char byte, Stacks& to) {
-    to.clear();
-    for (const std::uint32_t s : from) {
-      if (s == 0) continue;
-      const Grammar::Step& step = grammar_->steps()[nodes_[s].step];
-      if (byte >= step.low && byte <= step.high) expand(push(nodes_[s].below, nodes_[s].step + 1), to);
-    }
-  }
-
- private:
-  struct Node {
-    std::uint32_t below = 0, step = 0;
-  };
-  static constexpr std::size_t most_stacks = 4096;
-
-  /// The stack with `step` on top of `below`; the same number whenever it is the same stack.
-  std::uint32_t push(std::uint32_t below, std::uint32_t step) {
-    const auto [at, added] = known_.try_emplace(std::pair(below, step), static_cast<std::uint32_t>(nodes_.size()));
-    if (added) nodes_.push_back({below, step});
-    return at->second;
-  }
-  /// Adds to `out` all stacks that stack s comes to without reading: their tops want bytes. No rule is its own first
-  /// part, so this ends.
-  void expand(std::uint32_t s, Stacks& out) {
-    if (s != 0) {
-      const Node node = nodes_[s];
-      const Grammar::Step& step = grammar_->steps()[node.step];
-      switch (step.kind) {
-        case Grammar::Step::call: {
-          // A rule's last call leaves nothing behind: recursion at the end costs no stack.
-          const bool last = grammar_->steps()[node.step + 1].kind == Grammar::Step::end;
-          return expand(push(last ? node.below : push(node.below, node.step + 1), step.to), out);
-        }
-        case Grammar::Step::fork:
-          expand(push(node.below, node.step + 1), out);
-          return expand(push(node.below, step.to), out);
-        case Grammar::Step::jump:
-          return expand(push(node.below, step.to), out);
-        case Grammar::Step::end:
-          return expand(node.below, out);
-        default:
-          break;
-      }
-    }
-    for (const std::uint32_t known : out) {
-      if (known == s) return;
-    }
-    if (out.size() == most_stacks)
-      throw argument_error("grammar: more than 4096 ways to read the text so far; make the grammar less ambiguous");
-    out.push_back(s);
-  }
-
-  std::shared_ptr<const Grammar> grammar_;
-  std::vector<Node> nodes_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> known_;
-  Stacks now_;
 };
 
 /// Recursive descent over the text; each construct is emitted as it is read.
@@ -182,10 +77,6 @@ class Grammar::Parser {
     std::uint32_t start = 0;
     bool defined = false;
   };
-  struct Range {
-    std::uint32_t low, high;  // code points
-  };
-
   [[noreturn]] void fail(const std::string& wanted, const std::string& seen) const {
     std::size_t line = 1;
     for (std::size_t i = 0; i < at_ && i < text_.size(); ++i) line += text_[i] == '\n';
@@ -317,7 +208,7 @@ class Grammar::Parser {
     for (std::uint32_t i = 0; i < least; ++i) copy();
     if (endless) {  // L: fork end; part; jump L; end:
       const std::uint32_t loop = emit({Step::fork});
-      if (nullable(part, begin)) fail("a repeated part that is never empty", "one that may be");
+      if (grammar_detail::nullable(part, begin)) fail("a repeated part that is never empty", "one that may be");
       copy();
       Step back{Step::jump};
       back.to = loop;
@@ -331,21 +222,6 @@ class Grammar::Parser {
       }
       for (const std::uint32_t f : forks) g_.steps_[f].to = here();
     }
-  }
-  /// A part that may read nothing by itself (calls count as reading; those are looked at in the end).
-  static bool nullable(const std::vector<Step>& part, std::uint32_t base) {
-    std::vector<bool> seen(part.size() + 1, false);
-    std::vector<std::size_t> open = {0};
-    while (!open.empty()) {
-      const std::size_t i = open.back();
-      open.pop_back();
-      if (i >= part.size()) return true;
-      if (seen[i]) continue;
-      seen[i] = true;
-      if (part[i].kind == Step::fork) open.push_back(i + 1);
-      if (part[i].kind == Step::fork || part[i].kind == Step::jump) open.push_back(part[i].to - base);
-    }
-    return false;
   }
   std::uint32_t count() {
     std::uint32_t n = 0;
@@ -422,9 +298,9 @@ class Grammar::Parser {
   }
   void character_class() {
     ++at_;
-    const bool inverted = at_ < text_.size() && text_[at_] == '^';
-    if (inverted) ++at_;
-    std::vector<Range> wanted;
+    const bool invert = at_ < text_.size() && text_[at_] == '^';
+    if (invert) ++at_;
+    std::vector<CodeRange> wanted;
     while (at_ >= text_.size() || text_[at_] != ']') {
       const std::uint32_t low = valid(character("a class"));
       std::uint32_t high = low;
@@ -436,72 +312,14 @@ class Grammar::Parser {
       wanted.push_back({low, high});
     }
     ++at_;
-    for (std::size_t i = 1; i < wanted.size(); ++i) {  // few: by insertion
-      for (std::size_t j = i; j > 0 && wanted[j].low < wanted[j - 1].low; --j) std::swap(wanted[j], wanted[j - 1]);
-    }
-    std::vector<Range> merged;
-    for (const Range& r : wanted) {
-      if (!merged.empty() && r.low <= merged.back().high + 1)
-        merged.back().high = r.high > merged.back().high ? r.high : merged.back().high;
-      else
-        merged.push_back(r);
-    }
-    if (inverted) {
-      std::vector<Range> rest;
-      std::uint32_t next = 0;
-      for (const Range& r : merged) {
-        if (r.low > next) rest.push_back({next, r.low - 1});
-        next = r.high + 1;
-      }
-      if (next <= 0x10FFFF) rest.push_back({next, 0x10FFFF});
-      merged = rest;
-    }
-    if (merged.empty()) fail("a class with a character", "an empty one");
-    ranges(merged);
+    wanted = merged_ranges(std::move(wanted));
+    if (invert) wanted = inverted_ranges(wanted);
+    ranges(wanted);
   }
 
   /// One character of these ranges, as alternatives of byte sequences whose bytes each have a range of their own.
-  void ranges(const std::vector<Range>& wanted) {
-    struct Path {
-      std::uint8_t low[4], high[4];
-      int length;
-    };
-    std::vector<Path> paths;
-    const auto add = [&](const auto& self, std::uint32_t low, std::uint32_t high) -> void {
-      constexpr std::uint32_t last[] = {0x7F, 0x7FF, 0xD7FF, 0xFFFF, 0x10FFFF};
-      for (const std::uint32_t l : last) {
-        if (low <= l && high > l) {
-          self(self, low, l);
-          return self(self, l + 1, high);
-        }
-      }
-      if (high >= 0xD800 && low <= 0xDFFF) {  // surrogates are no characters
-        if (high > 0xDFFF) self(self, 0xE000, high);
-        return;
-      }
-      for (int i = 1; i < 4; ++i) {  // all that follows a differing byte must cover its whole range
-        const std::uint32_t mask = (1U << (6 * i)) - 1;
-        if (low < 0x80 || (low & ~mask) == (high & ~mask)) continue;
-        if ((low & mask) != 0) {
-          self(self, low, low | mask);
-          return self(self, (low | mask) + 1, high);
-        }
-        if ((high & mask) != mask) {
-          self(self, low, (high & ~mask) - 1);
-          return self(self, high & ~mask, high);
-        }
-      }
-      std::string a, b;
-      append_utf8(a, low);
-      append_utf8(b, high);
-      Path p{{}, {}, static_cast<int>(a.size())};
-      for (std::size_t i = 0; i < a.size(); ++i) {
-        p.low[i] = static_cast<std::uint8_t>(a[i]);
-        p.high[i] = static_cast<std::uint8_t>(b[i]);
-      }
-      paths.push_back(p);
-    };
-    for (const Range& r : wanted) add(add, r.low, r.high);
+  void ranges(const std::vector<CodeRange>& wanted) {
+    const std::vector<ByteRanges> paths = byte_ranges(wanted);
     if (paths.empty()) fail("a class with a character", "an empty one");
     std::vector<std::uint32_t> jumps;
     for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -515,69 +333,16 @@ class Grammar::Parser {
     for (const std::uint32_t j : jumps) g_.steps_[j].to = here();
   }
 
-  /// A walk from every rule's start over what can be reached without reading a byte must not come back to it; nor may a
-  /// loop go round without reading.
+  /// A rule must not come back to its own start without reading a byte; nor may a loop go round without reading.
   void check_left_recursion() {
-    const std::size_t n = g_.steps_.size();
-    std::vector<bool> empty(rules_.size(), false);  // rules that may read nothing
-    const auto reach = [&](std::uint32_t from, const auto& see) {
-      std::vector<bool> seen(n, false);
-      std::vector<std::uint32_t> open = {from};
-      while (!open.empty()) {
-        const std::uint32_t i = open.back();
-        open.pop_back();
-        if (seen[i]) continue;
-        seen[i] = true;
-        const Step& s = g_.steps_[i];
-        see(i, s);
-        if (s.kind == Step::fork || (s.kind == Step::call && empty[s.to])) open.push_back(i + 1);
-        if (s.kind == Step::fork || s.kind == Step::jump) open.push_back(s.to);
-      }
-    };
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (std::size_t r = 0; r < rules_.size(); ++r) {
-        if (empty[r]) continue;
-        reach(rules_[r].start, [&](std::uint32_t, const Step& s) {
-          if (s.kind == Step::end) empty[r] = changed = true;
-        });
-      }
-    }
-    for (std::uint32_t i = 0; i < n; ++i) {  // loops: a jump back, from where its own fork can be reached unread
-      const Step& s = g_.steps_[i];
-      if (s.kind != Step::jump || s.to > i) continue;
-      reach(s.to + 1, [&](std::uint32_t at, const Step&) {
-        if (at == i) fail("a repeated part that is never empty", "one whose rules may be");
-      });
-    }
-    std::vector<std::vector<bool>> first(rules_.size(), std::vector<bool>(rules_.size(), false));
     if (rules_.size() > 4096) fail("at most 4096 rules", std::to_string(rules_.size()));
-    for (std::size_t r = 0; r < rules_.size(); ++r) {
-      reach(rules_[r].start, [&](std::uint32_t, const Step& s) {
-        if (s.kind == Step::call) first[r][s.to] = true;
-      });
-    }
-    for (std::size_t r = 0; r < rules_.size(); ++r) {
-      std::vector<bool> seen(rules_.size(), false);
-      std::vector<std::size_t> open;
-      const auto visit = [&](std::size_t from) {
-        for (std::size_t t = 0; t < rules_.size(); ++t) {
-          if (first[from][t] && !seen[t]) {
-            seen[t] = true;
-            open.push_back(t);
-          }
-        }
-      };
-      visit(r);
-      while (!open.empty()) {
-        const std::size_t t = open.back();
-        open.pop_back();
-        visit(t);
-      }
-      if (!seen[r]) continue;
-      for (const auto& [rule, id] : ids_) {
-        if (id == r) fail("a rule that does not begin with itself", "left recursion in " + rule);
-      }
+    std::vector<std::uint32_t> starts;
+    for (const Rule& r : rules_) starts.push_back(r.start);
+    const grammar_detail::Reach reach(g_.steps_, starts);
+    if (reach.idle_loop()) fail("a repeated part that is never empty", "one whose rules may be");
+    const std::size_t left = reach.left_recursive();
+    for (const auto& [rule, id] : ids_) {
+      if (id == left) fail("a rule that does not begin with itself", "left recursion in " + rule);
     }
   }
 

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <tessera/generate/constraint.hpp>
-#include <tessera/generate/grammar.hpp>
+#include <tessera/generate/grammar_matcher.hpp>
 
 namespace tessera::inline TESSERA_ISA {
 

@@ -54,14 +54,7 @@ class Player {
   }
 
   /// Throws number_error that names the first tensor with a NaN or an infinity.
-  void check_weights(const std::string& where) const {
-    for_each_tensor(std::as_const(module_), [&](const std::string& path, const auto& v) {
-      if constexpr (std::floating_point<typename std::remove_cvref_t<decltype(v)>::Scalar>) {
-        if (!kernel::all_finite(v.size(), v.data()))
-          throw number_error(where + "`" + path + "` holds a NaN or an infinity");
-      }
-    });
-  }
+  void check_weights(const std::string& where) const { detail::check_weights(module_, where); }
 
   M& module() { return module_; }
   const M& module() const { return module_; }

@@ -29,6 +29,16 @@ inline std::string describe(const Schedule& s) {
 }
 
 namespace detail {
+/// Throws number_error that names the first tensor of a module with a NaN or an infinity.
+template <Module M>
+void check_weights(const M& module, const std::string& where) {
+  for_each_tensor(module, [&](const std::string& path, const auto& v) {
+    if constexpr (std::floating_point<typename std::remove_cvref_t<decltype(v)>::Scalar>) {
+      if (!kernel::all_finite(v.size(), v.data()))
+        throw number_error(where + "`" + path + "` holds a NaN or an infinity");
+    }
+  });
+}
 /// A whole number out of the metadata. Throws io_error.
 inline Index metadata_number(const Safetensors& file, const std::string& key) {
   const auto at = file.metadata.find(key);
