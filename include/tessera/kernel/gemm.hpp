@@ -161,7 +161,7 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
   // hold.
   const bool a_by_rows = a.col_stride == 1;
   const bool b_in_place = b.col_stride == 1 && (M <= 12 || N * K <= (Index{1} << 14));
-  const bool a_in_place = (a_by_rows || a.row_stride == 1) && (b_in_place || N <= 4 * W);
+  const bool a_in_place = (a_by_rows || a.row_stride == 1) && (b_in_place || N <= (a_by_rows ? 512 : 4 * W));
   const bool b_shared =
       !b_in_place && M > block_rows;  // packed once for all tasks; else each panel by the task that uses it
 
@@ -181,6 +181,9 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
         break;
     }
     const Index across = ceil_div(n, cols), tasks = ceil_div(M, rows) * across;
+    // Tasks side by side read the same rows of A: where all of it stays in L2, it is packed once for all, too.
+    const Index a_panels = !a_in_place && across > 1 && M <= block_rows ? ceil_div(M, R) : 0;
+    const Scratch<T> a_shared(a_panels * R * kc);
     Index k0 = 0;
     do {  // once for K = 0 too
       const Index k = at_most(K - k0, kc);
@@ -189,19 +192,24 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
         const Index from = begin * W, to = at_most(end * W, n);
         pack_columns<T>(b_packed.data() + from * k, b, k0, j0 + from, k, to - from);
       });
+      const auto pack_a = [&](T* to, Index row0, Index row1) {
+        for (Index i = row0; i < row1; i += R) pack_rows<T>(to + (i - row0) * k, a, i, k0, at_most(row1 - i, R), k);
+      };
+      for_blocks(threads && a_panels > 8, a_panels, 4, [&](Index begin, Index end) {
+        pack_a(a_shared.data() + begin * R * k, begin * R, at_most(end * R, M));
+      });
       for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index end) {
-        const Scratch<T> a_packed(a_in_place ? (a_by_rows ? 0 : k * R) : rows * k);
+        const Scratch<T> a_packed(a_in_place ? (a_by_rows ? 0 : k * R) : a_panels > 0 ? 0 : rows * k);
         const Scratch<T> b_some(b_shared || (b_in_place && n % lanes_of<T> == 0) ? 0 : k * group);
         Index packed_row = -1;
         for (Index task = begin; task < end; ++task) {
           const Index row0 = task / across * rows, row1 = at_most(row0 + rows, M);
           const Index col0 = task % across * cols, col1 = at_most(col0 + cols, n);
-          if (!a_in_place && packed_row != row0) {
-            for (Index i = row0; i < row1; i += R) {
-              pack_rows<T>(a_packed.data() + (i - row0) * k, a, i, k0, at_most(row1 - i, R), k);
-            }
+          if (!a_in_place && a_panels == 0 && packed_row != row0) {
+            pack_a(a_packed.data(), row0, row1);
             packed_row = row0;
           }
+          const T* a_tiles = a_panels > 0 ? a_shared.data() + row0 * k : a_packed.data();
           for (Index j = col0, across_tile; j < col1; j += across_tile) {
             across_tile = at_most(col1 - j, W);
             if (b_in_place && col1 - j == W + lanes_of<T>) across_tile = 2 * lanes_of<T>;  // 2 + 2 registers, not 3 + 1
@@ -217,7 +225,7 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
             }
             T* c_tile = c + row0 * ldc + j0 + j;
             const Index whole = (row1 - row0) / R, rest = (row1 - row0) % R;
-            TileJob<T> job{k, a_packed.data(), R, R * k, b_tile, ldb, c_tile, ldc, whole, R, across_tile, add};
+            TileJob<T> job{k, a_tiles, R, R * k, b_tile, ldb, c_tile, ldc, whole, R, across_tile, add};
             if (a_in_place) {
               job.a = a.at(row0, k0).data;
               job.a_step = a_by_rows ? a.row_stride : a.col_stride;
