@@ -18,12 +18,13 @@
 #include <tessera/kernel/conv_direct.hpp>
 #include <tessera/kernel/conv_plain.hpp>
 #include <tessera/kernel/conv_shape.hpp>
+#include <tessera/kernel/conv_spread.hpp>
 #include <tessera/kernel/depthwise.hpp>
 #include <tessera/kernel/winograd.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
-enum class ConvWay { plain, depthwise, direct, winograd2, winograd4 };
+enum class ConvWay { plain, depthwise, direct, spread, winograd2, winograd4 };
 
 /// How a convolution (or its adjoint by the input) is computed. Never looks at the batch: an item is computed the same
 /// way alone and among others. Double is for checking gradients and takes the plain loops.
@@ -31,6 +32,7 @@ template <class T>
 ConvWay conv_way(const ConvShape& s, bool adjoint = false) {
   if (!std::is_same_v<T, float>) return ConvWay::plain;
   if (depthwise(s)) return ConvWay::depthwise;
+  if (conv_spreads<T>(s, adjoint)) return ConvWay::spread;
   const auto between = [](Index pad) { return pad >= 0 && pad <= 2; };
   const bool fits = s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
                     s.dilation_w == 1 && s.groups == 1 && between(s.pad_top) && between(s.pad_left) &&
@@ -58,6 +60,9 @@ class ConvWeights {
           return;
         case ConvWay::direct:
           conv_direct_weights(s, w, numbers_.data());
+          return;
+        case ConvWay::spread:
+          conv_spread_weights(s, w, false, numbers_.data());
           return;
         default:
           break;
@@ -100,6 +105,8 @@ void conv(const ConvShape& s, const T* x, const ConvWeights<T>& w, const std::ty
         return winograd<2>(s, false, x, w.data(), bias, y);
       case ConvWay::direct:
         return conv_direct(s, x, w.data(), bias, y);
+      case ConvWay::spread:
+        return conv_spread(s, false, x, w.data(), bias, y);
       case ConvWay::depthwise:
         return conv_depthwise(s, x, w.data(), bias, y);
       case ConvWay::plain:
@@ -133,6 +140,11 @@ void conv_input_adjoint(const ConvShape& s, const T* dy, const T* w, T* dx,
         return by_winograd(std::integral_constant<int, 2>{});
       case ConvWay::direct:
         return conv_input_adjoint_direct(s, dy, w, dx, bias);
+      case ConvWay::spread: {
+        const Scratch<T> turned(s.weights());
+        conv_spread_weights(s, w, true, turned.data());
+        return conv_spread(s, true, dy, turned.data(), bias, dx);
+      }
       case ConvWay::depthwise:
         return conv_input_adjoint_depthwise(s, dy, w, dx, bias);
       case ConvWay::plain:
@@ -153,6 +165,8 @@ void conv_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
         return winograd_weight_adjoint<2>(s, x, dy, dw);
       case ConvWay::direct:
         return conv_weight_adjoint_direct(s, x, dy, dw);
+      case ConvWay::spread:
+        return conv_spread_weight_adjoint(s, x, dy, dw);
       case ConvWay::depthwise:
         return conv_weight_adjoint_depthwise(s, x, dy, dw);
       case ConvWay::plain:
