@@ -1,10 +1,9 @@
 // WaveNet (van den Oord et al., 2016, arXiv 1609.03499): two stacks of ten dilated layers, 64 channels, 64 to the skips, on
 // 16,000 samples of 8 bits.
+#include <tessera/autodiff/op/gated.hpp>
 #include <tessera/autodiff/op/relu.hpp>
-#include <tessera/autodiff/op/sigmoid.hpp>
 #include <tessera/autodiff/op/slice.hpp>
 #include <tessera/autodiff/op/softmax.hpp>
-#include <tessera/autodiff/op/tanh.hpp>
 #include <tessera/nn/conv.hpp>
 #include <tessera/nn/embedding.hpp>
 #include <tessera/nn/linear.hpp>
@@ -44,8 +43,7 @@ struct WaveNet {
       auto h = level(tape.ids(x));
       auto skips = tape.constant(Tensor<float>({1, length, width}, 0.f));
       for (std::size_t i = 0; i < gates.size(); ++i) {
-        const auto g = gates[i](h);
-        const auto out = outputs[i](tanh(slice(g, 2, 0, width)) * sigmoid(slice(g, 2, width, 2 * width)));
+        const auto out = outputs[i](gated(gates[i](h)));
         h = h + slice(out, 2, 0, width);
         skips = skips + slice(out, 2, width, 2 * width);
       }

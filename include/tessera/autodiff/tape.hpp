@@ -125,6 +125,8 @@ class Tape {
   void add(std::uint32_t id, V g) {
     if (id != no_gradient) accumulate(gradients_[id], std::move(g));
   }
+  /// What has come together of a value's gradient so far, to add a part of it in place; nullptr when nothing has.
+  V* pending(std::uint32_t id) { return id != no_gradient && gradients_[id] ? &gradients_[id] : nullptr; }
 
   /// Unwinds the tape from a scalar. Throws shape_error when y has more than one element and no seed is given.
   void backward(const Var<V>& y) {

@@ -1,4 +1,4 @@
-// slice:    y = x[..., begin:end, ...] along one axis        dx = dy padded with zeros
+// slice:    y = x[..., begin:end, ...] along one axis        dx = dy padded with zeros, or added in its place
 // pad:      y = x with `before` and `after` zeros on an axis  dx = the slice of dy
 // concat:   y = the parts one after another on an axis        d part = its slice of dy
 // stack:    concat along a new axis
@@ -8,6 +8,9 @@
 #include <span>
 #include <tessera/autodiff/op/arithmetic.hpp>
 #include <tessera/kernel/copy.hpp>
+#include <tessera/kernel/epilogue.hpp>
+#include <tessera/kernel/parallel.hpp>
+#include <utility>
 #include <vector>
 
 namespace tessera::inline TESSERA_ISA {
@@ -25,6 +28,37 @@ template <class T>
 void copy_part(const Around& s, Index n, const T* from, Index from_extent, T* to, Index to_extent) {
   const Index extents[2] = {s.outer, n * s.inner}, a[2] = {from_extent * s.inner, 1}, b[2] = {to_extent * s.inner, 1};
   kernel::copy_strided(2, extents, from, a, to, b);
+}
+/// body(to, from) for each of the `outer` rows: `from` [outer, n inner] is a part of `to` [outer, extent inner].
+template <class T, class Body>
+void for_part_rows(const Around& whole, Index n, T* to, const T* from, const Body& body) {
+  const Index row = whole.extent * whole.inner, part = n * whole.inner;
+  kernel::parallel_for(whole.outer, 16384 / (row + 1) + 1, [=](Index first, Index last) {
+    for (Index o = first; o < last; ++o) body(to + o * row, from + o * part);
+  });
+}
+/// y = x with zeros around: [outer, before + n + after, inner].
+template <class T>
+void put_part(const Around& whole, Index begin, Index n, const T* x, T* y) {
+  using P = kernel::Pack<T>;
+  const Index head = begin * whole.inner, part = n * whole.inner, row = whole.extent * whole.inner;
+  for_part_rows(whole, n, y, x, [=](T* to, const T* from) {
+    for (Index i = 0; i < head; i += P::width) kernel::store_lanes<T>(to + i, P(T(0)), head - i);
+    for (Index i = 0; i < part; i += P::width)
+      kernel::store_lanes<T>(to + head + i, kernel::load_lanes<T>(from + i, part - i), part - i);
+    for (Index i = head + part; i < row; i += P::width) kernel::store_lanes<T>(to + i, P(T(0)), row - i);
+  });
+}
+/// The part of y that begins there += x.
+template <class T>
+void add_part(const Around& whole, Index begin, Index n, const T* x, T* y) {
+  using P = kernel::Pack<T>;
+  const Index part = n * whole.inner;
+  for_part_rows(whole, n, y + begin * whole.inner, x, [=](T* to, const T* from) {
+    for (Index i = 0; i < part; i += P::width)
+      kernel::store_lanes<T>(
+          to + i, kernel::load_lanes<T>(to + i, part - i) + kernel::load_lanes<T>(from + i, part - i), part - i);
+  });
 }
 }  // namespace detail
 
@@ -46,17 +80,27 @@ Tensor<T> pad(const Tensor<T>& x, int axis, Index before, Index after) {
   axis = x.shape().normal(axis);
   if (before < 0 || after < 0) throw shape_error("pad: negative padding; use slice to cut");
   const detail::Around s(x.shape(), axis);
-  Tensor<T> y(x.shape().with(axis, before + s.extent + after), T(0));
-  detail::copy_part(s, s.extent, x.data(), s.extent, y.data() + before * s.inner, before + s.extent + after);
+  Tensor<T> y(x.shape().with(axis, before + s.extent + after));
+  detail::put_part(detail::Around(y.shape(), axis), before, s.extent, x.data(), y.data());
   return y;
 }
 template <class V>
 Var<V> pad(const Var<V>& x, int axis, Index before, Index after);
 template <class V>
 Var<V> slice(const Var<V>& x, int axis, Index begin, Index end) {
-  return x.tape()->record(slice(x.value(), axis, begin, end), wrt(x, [axis, begin, after = x.extent(axis) - end](V g) {
-                            return pad(g, axis, begin, after);
-                          }));
+  // Several slices of one value are common (halves, gates): the first puts zeros around, the others add in place.
+  return x.tape()->record_joint(slice(x.value(), axis, begin, end), x.needs_gradient(),
+                                [id = x.id(), axis, begin, after = x.extent(axis) - end](Tape<V>& t, V g) {
+                                  V* there = t.pending(id);
+                                  if constexpr (depth_of<V> == 0) {
+                                    if (there) {
+                                      const int a = g.shape().normal(axis);
+                                      return detail::add_part(detail::Around(there->shape(), a), begin, g.shape()[a],
+                                                              std::as_const(g).data(), there->data());
+                                    }
+                                  }
+                                  t.add(id, pad(g, axis, begin, after));
+                                });
 }
 template <class V>
 Var<V> pad(const Var<V>& x, int axis, Index before, Index after) {
