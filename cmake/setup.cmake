@@ -175,5 +175,5 @@ endfunction()
 set(build_packages ninja-build ccache libspng-dev libfreetype-dev libharfbuzz-dev libpugixml-dev
   nlohmann-json3-dev libcli11-dev libutf8proc-dev zlib1g-dev libeigen3-dev libvorbis-dev)
 set(test_packages catch2 libeigen3-dev libxtensor-dev libxsimd-dev pkg-config)
-set(data_packages dataset-fashion-mnist fonts-noto-color-emoji fonts-wqy-microhei gcin-voice unicode-cldr-core
-  unicode-data)
+set(data_packages dataset-fashion-mnist fonts-noto-color-emoji fonts-wqy-microhei fortunes-zh gcin-voice
+  pocketsphinx-en-us unicode-cldr-core unicode-data)

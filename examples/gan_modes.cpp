@@ -2,7 +2,7 @@
 // over several seeds: modes covered, and the share of samples within three deviations of one.
 //
 //   build/examples/gan_modes --set ring --picture ring.png
-//   build/examples/gan_modes --set grid --r1 0.02 --uniform --steps 16000      its normals are narrow: a laxer penalty
+//   build/examples/gan_modes --set grid --picture grid.png      narrow normals, far apart: settle() has its settings
 //   build/examples/gan_modes --set ring --noise 0 --steps 500      a generator with nothing to draw from: one point
 #include <algorithm>
 #include <cstdio>
@@ -104,11 +104,21 @@ Outcome learn(const Options& o, Planar set, std::uint64_t seed, const Interrupt&
   return out;
 }
 
+/// The grid's settings, where the command line has none. Its normals are 40 deviations apart, and a continuous map has
+/// to cross that: the penalty must let the critic be steep, uniform noise has the corners that the grid has, and the
+/// crossings go on shrinking for long (86 % near a mode after 16,000 rounds, 94 % after 40,000).
+void settle(Options& o, const Cli& cli) {
+  if (o.set != "grid") return;
+  if (!cli.given("--r1")) o.r1 = 0.02;
+  if (!cli.given("--steps")) o.steps = 40000;
+  if (!cli.given("--noise")) o.uniform = true;
+}
+
 int gan_modes(int argc, char** argv) {
   Options o;
   Cli cli(program, "Counts the modes that a GAN finds on the ring of 8 or the grid of 25 normals.");
   cli.option("--set", o.set, "ring or grid (default ring)");
-  cli.option("--steps", o.steps, "rounds of training (default 6000)", 1, 10'000'000);
+  cli.option("--steps", o.steps, "rounds of training (default 6000; for the grid 40000)", 1, 10'000'000);
   cli.option("--batch", o.batch, "points a round (default 256)", 2, 65536);
   cli.option("--seeds", o.seeds, "how many seeds, from --seed on (default 5)", 1, 1000);
   cli.option("--seed", o.first_seed, "the first one (default 1)", 0, 1'000'000'000);
@@ -116,14 +126,15 @@ int gan_modes(int argc, char** argv) {
   cli.option("--width", o.width, "of the three hidden layers on either side (default 128)", 1, 4096);
   cli.option("--rate", o.rate, "learning rate of both (default 0.001)", 0, 1);
   cli.option("--loss", o.loss, "non_saturating, hinge, least_squares or wasserstein");
-  cli.option("--r1", o.r1, "gamma of the R1 penalty; 0: none (default 0.1)", 0, 1e6);
+  cli.option("--r1", o.r1, "gamma of the R1 penalty; 0: none (default 0.1; for the grid 0.02)", 0, 1e6);
   cli.option("--gradient-penalty", o.gradient_penalty, "lambda of the two-sided penalty (default 0)", 0, 1e6);
   cli.option("--ema", o.ema, "decay of the generator's moving average (default 0.999)", 0.0, 0.999999);
   cli.option("--reach", o.reach, "the networks see the points within plus and minus this (default 2)", 0.01, 1000);
-  cli.flag("--uniform", o.uniform, "uniform noise instead of normal");
+  cli.flag("--uniform", o.uniform, "uniform noise instead of normal; the grid has it by itself");
   cli.option("--report", o.report, "rounds between lines (default 500)", 1, 10'000'000);
   cli.option("--picture", o.picture, "a PNG of every seed's samples beside the data");
   if (const auto end = cli.parse(argc, argv)) return *end;
+  settle(o, cli);
   const Planar set = planar_named(o.set);
   if (planar_centres(set).extent(0) == 0)
     throw argument_error("--set " + quoted(o.set) + ": this set has no modes to count; take ring or grid");

@@ -3,6 +3,7 @@
 //   build/examples/paint "a red heart"
 //   build/examples/paint -p "一隻狗" -p "a rocket" --seed 7 --batch 2 -o 'out-%03d.png' --preview forming.gif
 //   build/examples/paint --repro out-001.png -o again.png                  the same bytes
+//   build/examples/paint "a red heart" --model image_gpt --preview rows.gif    pixel by pixel, by another kind of model
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,14 +14,14 @@
 #include <string>
 #include <vector>
 
-#include <tessera/diffusion/text_to_image_file.hpp>
 #include <tessera/io/gif.hpp>
 #include <tessera/io/png.hpp>
+#include <tessera/kernel/parallel.hpp>
 #include <tessera/train/interrupt.hpp>
 
 #include "examples/support/cli.hpp"
 #include "examples/support/contact_sheet.hpp"
-#include "examples/support/paint_job.hpp"
+#include "examples/support/paint_model.hpp"
 #include "examples/support/terminal_picture.hpp"
 
 using namespace tessera;
@@ -32,12 +33,10 @@ constexpr const char* program = "paint";
 
 struct Options {
   std::vector<std::string> bare, prompts;
-  std::string prompts_file, output, preview, sheet, repro;
-  std::string weights = TESSERA_WEIGHTS_DIR "/paint.safetensors";
+  std::string prompts_file, output, preview, sheet, repro, model = "flow", weights, solver = "multistep";
   std::uint64_t seed = 0;
-  std::int64_t steps = PaintOptions{}.steps, batch = 1, threads = 0, scale = 4;
-  double guidance = PaintOptions{}.guidance;
-  std::string solver = name_of(PaintOptions{}.solver);
+  std::int64_t steps = 30, batch = 1, threads = 0, scale = 4;
+  double guidance = 2, temperature = 1, top_p = 1;
   bool json = false;
 
   bool preview_in_terminal() const { return preview == "terminal"; }
@@ -49,11 +48,16 @@ void describe(Cli& cli, Options& o) {
   cli.option("--prompt,-p", o.prompts, "what to paint (may be given several times)");
   cli.option("--prompts", o.prompts_file, "a file with one prompt a line; - is standard input");
   cli.option("--seed,-s", o.seed, "seed of the first picture; the next one has seed + 1 (default 0)");
-  cli.option("--steps", o.steps, "denoising steps (default " + std::to_string(o.steps) + ")", 1, 1000);
+  cli.option("--model", o.model, "flow: noise becomes the picture (default); image_gpt: pixel by pixel");
   cli.option("--cfg-scale", o.guidance,
-             "how closely to follow the words; 1 is the model's own taste (default " + number_text(o.guidance) + ")", 0,
+             "how closely to follow the words; 1 is the model's own taste (default: what suits it)", 0, 100);
+  cli.option("--steps", o.steps, "flow: denoising steps (default 30)", 1, 1000);
+  cli.option("--solver", o.solver, "flow: euler, heun or multistep (default multistep)");
+  cli.option("--temperature", o.temperature,
+             "image_gpt: how bold the choice of colours is; 0 takes the most probable (default: what suits it)", 0,
              100);
-  cli.option("--solver", o.solver, "euler, heun or multistep (default " + o.solver + ")");
+  cli.option("--top-p", o.top_p,
+             "image_gpt: only the most probable colours that have this share together (default: what suits it)", 0, 1);
   cli.option("--batch,-b", o.batch, "pictures of each prompt (default 1)", 1, 10000);
   cli.option(
       "--output,-o", o.output,
@@ -62,15 +66,16 @@ void describe(Cli& cli, Options& o) {
   cli.option("--preview", o.preview, "`terminal`, or a file.gif: the first picture as it forms, every step");
   cli.option("--scale", o.scale, "pixels a side for each pixel in the sheet and the GIF (default 4)", 1, 32);
   cli.option("--repro", o.repro, "a PNG made by this program: paint it again by its stored settings");
-  cli.option("--weights", o.weights, "the model (default: the one that comes with the examples)");
+  cli.option("--weights", o.weights,
+             "a model's file, which says its kind (default: the one that comes with the examples)");
   cli.option("--threads,-t", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
   cli.flag("--json", o.json, "a line of JSON for each picture on standard output");
 }
 
 std::vector<PaintJob> jobs_of(const Cli& cli, const Options& o) {
   if (!o.repro.empty()) {
-    for (const char* stored :
-         {"prompts", "--prompt", "--prompts", "--seed", "--steps", "--cfg-scale", "--solver", "--batch"}) {
+    for (const char* stored : {"prompts", "--prompt", "--prompts", "--seed", "--model", "--steps", "--cfg-scale",
+                               "--solver", "--temperature", "--top-p", "--batch"}) {
       if (cli.given(stored))
         throw argument_error(std::string("--repro takes what to paint from its file; leave out ") + stored);
     }
@@ -87,14 +92,30 @@ std::vector<PaintJob> jobs_of(const Cli& cli, const Options& o) {
   for (const std::string& prompt : prompts) {
     check_prompt(prompt);
     for (std::int64_t i = 0; i < o.batch; ++i)
-      jobs.push_back({.prompt = prompt,
-                      .seed = o.seed + jobs.size(),
-                      .steps = o.steps,
-                      .guidance = o.guidance,
-                      .solver = solver_named(o.solver),
-                      .shift = PaintOptions{}.shift});
+      jobs.push_back({.prompt = prompt, .seed = o.seed + jobs.size(), .kind = kind_named(o.model)});
   }
+  if (cli.given("--solver")) solver_named(o.solver);  // throws if it is none
   return jobs;
+}
+
+/// The model's usual settings, but for those given. Throws argument_error for one that it does not have.
+void settle(PaintJob& job, const PaintModel& model, const Cli& cli, const Options& o) {
+  PaintJob settled = model.usual();
+  const auto given = [&](const char* option, PaintKind kind) {
+    if (!cli.given(option)) return false;
+    if (kind != settled.kind)
+      throw argument_error(std::string(option) + " is a setting of " + name_of(kind) + " models; this one is of kind " +
+                           name_of(settled.kind));
+    return true;
+  };
+  if (cli.given("--cfg-scale")) settled.guidance = o.guidance;
+  if (given("--steps", PaintKind::flow)) settled.steps = o.steps;
+  if (given("--solver", PaintKind::flow)) settled.solver = solver_named(o.solver);
+  if (given("--temperature", PaintKind::image_gpt)) settled.temperature = o.temperature;
+  if (given("--top-p", PaintKind::image_gpt)) settled.top_p = o.top_p;
+  settled.prompt = job.prompt;
+  settled.seed = job.seed;
+  job = settled;
 }
 
 /// Everything that can be known to fail is said before the painting.
@@ -119,17 +140,18 @@ std::string json_line(const PaintJob& job, const std::string& file, double secon
   append_json(line, valid_utf8(file) ? file : printable(file));
   line += ", \"prompt\": ";
   append_json(line, job.prompt);
-  char rest[160];
-  std::snprintf(rest, sizeof rest, ", \"seed\": %llu, \"steps\": %lld, \"cfg_scale\": %s, \"seconds\": %.3f}\n",
-                static_cast<unsigned long long>(job.seed), static_cast<long long>(job.steps),
-                number_text(job.guidance).c_str(), seconds);
+  line += ", \"seed\": " + std::to_string(job.seed) + ", \"model\": \"" + name_of(job.kind) + '"';
+  if (job.kind == PaintKind::flow) line += ", \"steps\": " + std::to_string(job.steps);
+  char rest[80];
+  std::snprintf(rest, sizeof rest, ", \"cfg_scale\": %s, \"seconds\": %.3f}\n", number_text(job.guidance).c_str(),
+                seconds);
   return line + rest;
 }
 
 /// The program at work: paints the jobs a few at a time and keeps what the sheet and the GIF need.
 class Painter {
  public:
-  Painter(const Options& options, const TextToImage& model)
+  Painter(const Options& options, const PaintModel& model)
       : o_(options), model_(model), screen_(options.preview_in_terminal() && terminal_shows_pictures()) {
     if (o_.preview_in_terminal() && !screen_.on())
       complain(program, "warning: no preview, as standard error is no terminal that shows colours");
@@ -146,20 +168,17 @@ class Painter {
       warn_if_long(job.prompt);
       say("seed " + std::to_string(job.seed) + ": " + printable(job.prompt, 60));
     }
-    const PaintJob& first = jobs.front();
-    auto run =
-        model_.begin(texts, noises,
-                     {.steps = first.steps, .guidance = first.guidance, .solver = first.solver, .shift = first.shift});
-    while (!interrupt() && run.step()) {
-      if (made_.empty()) keep_preview(run);
-      show_progress(run);
+    const auto painting = model_.begin(texts, noises, jobs.front());
+    while (!interrupt() && painting->step()) {
+      if (made_.empty()) keep_preview(*painting);
+      show_progress(*painting);
     }
-    if (!run.done() || interrupt()) {
+    if (!painting->done() || interrupt()) {
       if (live_) std::fputc('\n', stderr);
       complain(program, "interrupted; what was forming is not written");
       return false;
     }
-    const Tensor<float> pictures = run.finish();
+    const Tensor<float> pictures = painting->preview();
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       made_.push_back(picture_of(pictures, static_cast<Index>(i)));
@@ -188,22 +207,20 @@ class Painter {
   }
 
   void warn_if_long(const std::string& prompt) const {
-    const std::string text = normalise(prompt);
-    const std::size_t tokens = model_.tokenizer.encode(text).size() + 2;  // begin and end
-    const Index most = model_.config.text.length;
-    if (tokens > static_cast<std::size_t>(most))
+    const auto [tokens, read] = model_.length(prompt);
+    if (tokens > read)
       complain(program, "warning: " + quoted(prompt, 40) + " is " + std::to_string(tokens) +
-                            " tokens; the model reads the first " + std::to_string(most));
+                            " tokens; the model reads the first " + std::to_string(read));
   }
 
-  void keep_preview(const TextToImage::Run& run) {
+  void keep_preview(const Painting& run) {
     if (!screen_.on() && !o_.preview_as_gif()) return;
     const Tensor<std::uint8_t> now = picture_of(run.preview(), 0);
     if (screen_.on()) screen_.show(now);
     if (o_.preview_as_gif()) versions_.push_back(now);
   }
 
-  void show_progress(const TextToImage::Run& run) const {
+  void show_progress(const Painting& run) const {
     if (!live_ || screen_.on()) return;
     std::fprintf(stderr, "\rstep %lld of %lld%s", static_cast<long long>(run.at()), static_cast<long long>(run.total()),
                  run.done() ? "\n" : "");
@@ -218,22 +235,30 @@ class Painter {
   }
 
   const Options& o_;
-  const TextToImage& model_;
+  const PaintModel& model_;
   TerminalPicture screen_;
   const bool live_ = ::isatty(STDERR_FILENO) != 0;
   std::vector<Tensor<std::uint8_t>> made_, versions_;  // versions of the first picture
 };
 
-TextToImage read_model(const Options& o, std::vector<PaintJob>& jobs) {
-  Bytes bytes = read_weights(o.weights);
+/// The model, and with it what the jobs still lack.
+std::unique_ptr<PaintModel> read_model(const Cli& cli, const Options& o, std::vector<PaintJob>& jobs) {
+  const std::string path = o.weights.empty() ? usual_weights(jobs.front().kind) : o.weights;
+  Bytes bytes = read_weights(path);
   const std::string fingerprint = fingerprint_of(bytes);
-  const Safetensors file = Safetensors::parse(std::move(bytes), o.weights);
-  TextToImage model = from_file(file, std::type_identity<TextToImage>{});
+  const Safetensors file = Safetensors::parse(std::move(bytes), path);
+  auto model = paint_model(file);
   warn_of_non_finite(program, file);
   if (!o.repro.empty() && jobs.front().weights != fingerprint)
     throw io_error(printable(o.repro) + ": made with other weights, " + quoted(jobs.front().weights, 40) + ", but " +
-                   printable(o.weights) + " is " + fingerprint + "; name the right ones with --weights");
-  for (PaintJob& job : jobs) job.weights = fingerprint;
+                   printable(path) + " is " + fingerprint + "; name the right ones with --weights");
+  if (model->kind() != jobs.front().kind && (cli.given("--model") || !o.repro.empty()))
+    throw io_error(printable(path) + ": is a model of kind " + name_of(model->kind()) + ", not " +
+                   name_of(jobs.front().kind));
+  for (PaintJob& job : jobs) {
+    if (o.repro.empty()) settle(job, *model, cli, o);
+    job.weights = fingerprint;
+  }
   return model;
 }
 
@@ -248,8 +273,8 @@ int paint(int argc, char** argv) {
   const std::vector<std::string> files = output_names(o.output, jobs.size());
   check_outputs(o, files);
   const Interrupt interrupt;
-  const TextToImage model = read_model(o, jobs);
-  Painter painter(o, model);
+  const auto model = read_model(cli, o, jobs);
+  Painter painter(o, *model);
   constexpr std::size_t together = 8;  // more is no faster a picture, and needs more memory
   for (std::size_t first = 0; first < jobs.size(); first += together) {
     const std::size_t count = std::min(together, jobs.size() - first);

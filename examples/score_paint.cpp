@@ -4,6 +4,7 @@
 //
 //   build/examples/score_paint                        500 seen names, all held-out combinations, two languages
 //   build/examples/score_paint --count 100 --sheet worst.png
+//   build/examples/score_paint --model image_gpt
 //   build/examples/score_paint --perturb              true pictures instead of painted ones, shifted, blurred, noisy
 //
 // Candidates are all pictures of the set without flags (the training leaves flags out). In Chinese a name is read in
@@ -19,8 +20,8 @@
 #include <string>
 #include <vector>
 
-#include <tessera/diffusion/text_to_image_file.hpp>
 #include <tessera/io/png.hpp>
+#include <tessera/kernel/parallel.hpp>
 #include <tessera/train/interrupt.hpp>
 #include <tessera/train/progress.hpp>
 
@@ -29,7 +30,7 @@
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/emoji.hpp"
 #include "examples/support/nearest_picture.hpp"
-#include "examples/support/paint_job.hpp"
+#include "examples/support/paint_model.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -42,8 +43,8 @@ constexpr Index together = 16;  // pictures painted at once
 struct Options {
   std::int64_t count = 500, threads = 0;
   std::uint64_t seed = 1;
-  std::string weights = TESSERA_WEIGHTS_DIR "/paint.safetensors", solver = name_of(PaintOptions{}.solver), sheet;
-  PaintOptions paint;
+  std::string model = "flow", weights, solver = "multistep", sheet;
+  PaintJob job = {.steps = 30, .guidance = 2, .shift = 1.5};  // of these, those that are given count
   bool perturb = false, strict = false, seen_only = false;
 };
 
@@ -52,6 +53,7 @@ struct Wanted {
   double first, top5;
 };
 constexpr Wanted wanted_seen{60, 85}, wanted_held_out{40, 70};
+constexpr Wanted wanted_of_pixels{0, 40};  // image_gpt, seen; an hour's training: the others are only shown
 
 struct Subject {
   Index item;
@@ -92,17 +94,22 @@ std::vector<int> sampled(std::vector<int> items, Index count, std::uint64_t seed
 /// Paints what the subjects' prompts say. Throws nothing of its own; an interrupt ends it early with fewer pictures.
 class PaintedPictures {
  public:
-  PaintedPictures(const Options& o, std::size_t expected) : o_(o), model_(load_model(o)), expected_(expected) {}
+  PaintedPictures(const Cli& cli, const Options& o, std::size_t expected)
+      : seed_(o.seed), model_(load_model(o)), job_(settled(cli, o, model_->usual())), expected_(expected) {}
+
+  const PaintJob& job() const { return job_; }
 
   std::vector<Tensor<std::uint8_t>> operator()(std::span<const Subject> subjects) {
     std::vector<std::string> texts;
     std::vector<Noise> noises;
     for (const Subject& s : subjects) {
       texts.push_back(s.prompt);
-      noises.push_back(Noise{o_.seed}.fork(static_cast<std::uint64_t>(s.item)));
+      noises.push_back(Noise{seed_}.fork(static_cast<std::uint64_t>(s.item)));
     }
     const auto start = std::chrono::steady_clock::now();
-    const Tensor<float> made = model_.begin(texts, noises, o_.paint).finish();
+    const auto painting = model_->begin(texts, noises, job_);
+    while (painting->step()) {}
+    const Tensor<float> made = painting->preview();
     seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     made_ += subjects.size();
     std::vector<Tensor<std::uint8_t>> pictures;
@@ -116,14 +123,25 @@ class PaintedPictures {
   double seconds_each() const { return made_ == 0 ? 0 : seconds_ / static_cast<double>(made_); }
 
  private:
-  static TextToImage load_model(const Options& o) {
-    const Safetensors file = Safetensors::parse(read_weights(o.weights), o.weights);
+  static std::unique_ptr<PaintModel> load_model(const Options& o) {
+    const std::string path = o.weights.empty() ? usual_weights(kind_named(o.model)) : o.weights;
+    const Safetensors file = Safetensors::parse(read_weights(path), path);
     warn_of_non_finite(program, file);
-    return from_file(file, std::type_identity<TextToImage>{});
+    return paint_model(file);
+  }
+  static PaintJob settled(const Cli& cli, const Options& o, PaintJob job) {
+    if (cli.given("--cfg-scale")) job.guidance = o.job.guidance;
+    if (cli.given("--steps")) job.steps = o.job.steps;
+    if (cli.given("--shift")) job.shift = o.job.shift;
+    if (cli.given("--solver")) job.solver = solver_named(o.solver);
+    if (cli.given("--temperature")) job.temperature = o.job.temperature;
+    if (cli.given("--top-p")) job.top_p = o.job.top_p;
+    return job;
   }
 
-  const Options& o_;
-  TextToImage model_;
+  std::uint64_t seed_;
+  std::unique_ptr<PaintModel> model_;
+  PaintJob job_;
   std::size_t expected_, made_ = 0;
   double seconds_ = 0;
 };
@@ -259,12 +277,15 @@ int score_features(const Options& o, const EmojiSet& set, const NearestPicture& 
 void describe(Cli& cli, Options& o) {
   cli.option("--count", o.count, "seen names to paint (default 500)", 1, 100000);
   cli.option("--seed", o.seed, "of the sample of names and of the noise (default 1)");
-  cli.option("--steps", o.paint.steps, "denoising steps (default " + std::to_string(o.paint.steps) + ")", 1, 1000);
-  cli.option("--cfg-scale", o.paint.guidance, "guidance (default " + number_text(o.paint.guidance) + ")", 0, 100);
-  cli.option("--shift", o.paint.shift,
-             "above 1: more of the steps near the noise (default " + number_text(o.paint.shift) + ")", 0.01, 100);
-  cli.option("--solver", o.solver, "euler, heun or multistep (default " + o.solver + ")");
-  cli.option("--weights", o.weights, "the model (default: the one that comes with the examples)");
+  cli.option("--model", o.model, "flow (default) or image_gpt");
+  cli.option("--steps", o.job.steps, "flow: denoising steps (default 30)", 1, 1000);
+  cli.option("--cfg-scale", o.job.guidance, "guidance (default: what suits the model)", 0, 100);
+  cli.option("--shift", o.job.shift, "flow: above 1: more of the steps near the noise (default 1.5)", 0.01, 100);
+  cli.option("--solver", o.solver, "flow: euler, heun or multistep (default multistep)");
+  cli.option("--temperature", o.job.temperature, "image_gpt: of the choice of colours (default: what suits it)", 0,
+             100);
+  cli.option("--top-p", o.job.top_p, "image_gpt: share of the colours to choose from (default: what suits it)", 0, 1);
+  cli.option("--weights", o.weights, "a model's file (default: the one that comes with the examples)");
   cli.option("--threads,-t", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
   cli.option("--sheet", o.sheet, "a PNG of the worst: painted, true, nearest");
   cli.flag("--perturb", o.perturb,
@@ -279,7 +300,7 @@ int score_paint(int argc, char** argv) {
   describe(cli, o);
   if (const auto end = cli.parse(argc, argv)) return *end;
   if (o.threads > 0) set_threads(static_cast<int>(o.threads));
-  o.paint.solver = solver_named(o.solver);
+  solver_named(o.solver);  // throws if it is none
   if (!o.sheet.empty()) check_writable(o.sheet);
 
   const EmojiSet set = read_emoji({.side = 32, .flags = false});
@@ -300,9 +321,14 @@ int score_paint(int argc, char** argv) {
               static_cast<unsigned long long>(o.seed));
   if (o.perturb) return score_features(o, set, near, subjects_of(seen, false), interrupt);
 
-  PaintedPictures make(o, 2 * (seen.size() + (o.seen_only ? 0 : split.held_out.size())));
-  std::printf("%lld steps, %s, cfg scale %s, shift %s\n", static_cast<long long>(o.paint.steps),
-              name_of(o.paint.solver), number_text(o.paint.guidance).c_str(), number_text(o.paint.shift).c_str());
+  PaintedPictures make(cli, o, 2 * (seen.size() + (o.seen_only ? 0 : split.held_out.size())));
+  const PaintJob& job = make.job();
+  if (job.kind == PaintKind::flow)
+    std::printf("%lld steps, %s, cfg scale %s, shift %s\n", static_cast<long long>(job.steps), name_of(job.solver),
+                number_text(job.guidance).c_str(), number_text(job.shift).c_str());
+  else
+    std::printf("image_gpt, cfg scale %s, temperature %s, top-p %s\n", number_text(job.guidance).c_str(),
+                number_text(job.temperature).c_str(), number_text(job.top_p).c_str());
   std::printf("set        language  count   first               in the top 5\n");
   bool all_hold = true;
   std::vector<Outcome> all;
@@ -313,7 +339,9 @@ int score_paint(int argc, char** argv) {
           judge(subjects_of(held_out ? split.held_out : seen, chinese), near, make, interrupt);
       if (interrupt()) return exit_interrupted;
       all_hold &= print_row(held_out ? "held out" : "seen", chinese ? "Chinese" : "English", outcomes,
-                            held_out ? wanted_held_out : wanted_seen);
+                            job.kind == PaintKind::flow ? held_out ? wanted_held_out : wanted_seen
+                            : held_out                  ? Wanted{0, 0}
+                                                        : wanted_of_pixels);
       all.insert(all.end(), outcomes.begin(), outcomes.end());
     }
   }

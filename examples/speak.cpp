@@ -19,6 +19,7 @@
 #include <tessera/unit/spectrogram.hpp>
 
 #include "examples/support/cli.hpp"
+#include "examples/support/output.hpp"
 #include "examples/support/voice.hpp"
 #include "examples/support/voice_model.hpp"
 
@@ -86,6 +87,8 @@ int speak(int argc, char** argv) {
   const std::vector<Syllable> syllables = read_syllables(text);
   if (syllables.empty()) throw argument_error("nothing to say: give syllables, as in: speak ni3 hao3");
   speaker_number(o.speaker);
+  check_writable(o.output);
+  check_writable(o.spectrogram);
 
   const auto net = voice_from_file(Safetensors::read(o.weights));
   const WaveNetDecoder decoder(net->wavenet, {.half = !o.full});

@@ -44,9 +44,7 @@ int train_classifier(int argc, char** argv) {
       net,
       [&](auto& tape, const auto& n, const TrainStep& at) {
         const Tensor<Index> items = batches(at.batch);
-        Tensor<std::int32_t> labels(Shape{batch});
-        for (Index i = 0; i < batch; ++i) labels.data()[i] = data.labels[items[i]];
-        return cross_entropy(n(tape.constant(rows_of(pictures, items))), labels);
+        return cross_entropy(n(tape.constant(rows_of(pictures, items))), rows_of(data.labels, items));
       },
       adamw(1e-3),
       {.steps = steps,

@@ -30,30 +30,6 @@ struct Options {
   std::string folder, output, sheet;
 };
 
-/// Rows of bytes [N, 28, 28, 1].
-Tensor<std::uint8_t> rows_of_levels(const Tensor<std::uint8_t>& all, const Tensor<Index>& items) {
-  Tensor<std::uint8_t> rows(all.shape().with(0, items.size()));
-  std::uint8_t* to = rows.data();
-  for (Index i = 0; i < items.size(); ++i)
-    std::memcpy(to + i * pixels, all.data() + items[i] * pixels, static_cast<std::size_t>(pixels));
-  return rows;
-}
-/// Dequantised, and around 0: pixels in [-0.5, 0.5).
-Tensor<float> as_data(const Tensor<std::uint8_t>& pictures, const Noise& noise) {
-  return dequantise<float>(pictures, levels, noise) + (-0.5f);
-}
-
-double bits_of(const Glow& flow, const Tensor<std::uint8_t>& pictures, const Options& o) {
-  double sum = 0;
-  const Index n = o.tested < pictures.extent(0) ? o.tested : pictures.extent(0), part = 100;
-  for (Index i = 0; i < n; i += part) {
-    const auto some = slice(pictures, 0, i, i + part < n ? i + part : n);
-    const auto l = flow.log_prob(as_data(some, Noise{o.seed}.fork(900).fork(static_cast<std::uint64_t>(i))));
-    for (Index k = 0; k < l.size(); ++k) sum += static_cast<double>(l[k]);
-  }
-  return bits_a_dimension(sum / static_cast<double>(n), pixels, levels);
-}
-
 int train_flow(int argc, char** argv) {
   Options o;
   Cli cli(program, "Trains a normalising flow on Fashion-MNIST.");
@@ -76,13 +52,13 @@ int train_flow(int argc, char** argv) {
   Rng rng(o.seed);
   Glow flow = fashion_glow(o.flow_steps, o.hidden, !o.plain, rng);
   EpochSampler batches(data.pictures.extent(0), o.batch, o.seed);
-  flow.initialise(as_data(rows_of_levels(data.pictures, batches(0)), Noise{o.seed}.fork(901)));
+  flow.initialise(for_flow(rows_of(data.pictures, batches(0)), Noise{o.seed}.fork(901)));
   std::fprintf(stderr, "%lld parameters\n", static_cast<long long>(parameter_count(flow)));
   const Interrupt interrupt;
   const auto result = train(
       flow,
       [&](auto& tape, const auto& net, const TrainStep& at) {
-        return flow_loss(net, tape.constant(as_data(rows_of_levels(data.pictures, batches(at.batch)), at.noise)));
+        return flow_loss(net, tape.constant(for_flow(rows_of(data.pictures, batches(at.batch)), at.noise)));
       },
       adam(o.rate),
       {.steps = o.steps,
@@ -100,7 +76,8 @@ int train_flow(int argc, char** argv) {
       interrupt);
   if (result.end == TrainEnd::interrupted) return Interrupt::exit_code;
   const Glow& best = *result.average;
-  std::printf("test: %.4f bits a pixel after %lld steps, %.0f s\n", bits_of(best, test.pictures, o),
+  std::printf("test: %.4f bits a pixel after %lld steps, %.0f s\n",
+              flow_bits(best, slice(test.pictures, 0, 0, o.tested), Noise{o.seed}.fork(900)),
               static_cast<long long>(result.step), result.seconds);
   if (!o.sheet.empty()) {
     std::vector<Tensor<float>> rows;

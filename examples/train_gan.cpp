@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include <tessera/gan/dcgan.hpp>
 #include <tessera/gan/gan.hpp>
 #include <tessera/generate/adversarial.hpp>
 #include <tessera/generate/metrics/frechet.hpp>
@@ -28,6 +27,7 @@
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/emoji.hpp"
 #include "examples/support/fashion.hpp"
+#include "examples/support/gan_models.hpp"
 #include "examples/support/nearest_picture.hpp"
 #include "examples/support/picture_classifier.hpp"
 
@@ -66,18 +66,14 @@ struct FashionSource : Source {
 
   FashionSource() {
     pictures = in_symmetric_interval(data.pictures);
-    condition = {.kind = ConditionConfig::Kind::label, .count = 10, .width = 32};
+    condition = fashion_condition();
     sample = Condition(Shape{100});
     for (Index i = 0; i < 100; ++i) {
       sample.data()[i] = static_cast<std::int32_t>(i % 10);
       sample_names.push_back(i < 10 ? fashion_classes[static_cast<std::size_t>(i)] : "");
     }
   }
-  Condition conditions(const Tensor<Index>& items, const Noise&) const override {
-    Condition labels(Shape{items.size()});
-    for (Index i = 0; i < items.size(); ++i) labels.data()[i] = data.labels[items[i]];
-    return labels;
-  }
+  Condition conditions(const Tensor<Index>& items, const Noise&) const override { return rows_of(data.labels, items); }
 };
 
 struct EmojiSource : Source {
@@ -117,19 +113,13 @@ std::unique_ptr<Source> source_named(const std::string& name) {
 using Generator_ = DcganGenerator<float>;
 using Critic_ = DcganCritic<float>;
 
-Generator_::Config generator_config(const Options& o, const Source& s) {
-  return {.noise = o.noise,
-          .condition = s.condition,
-          .body = {.side = s.pictures.extent(1), .channels = s.pictures.extent(3), .start = s.start, .width = o.width}};
-}
-Critic_::Config critic_config(const Options& o, const Source& s) {
-  return {.condition = s.condition,
-          .spectral = true,
-          .body = {.side = s.pictures.extent(1),
-                   .channels = s.pictures.extent(3),
-                   .start = s.start,
-                   .width = o.width,
-                   .norm = false}};
+PictureGanSettings settings_of(const Options& o, const Source& s) {
+  return {.side = s.pictures.extent(1),
+          .channels = s.pictures.extent(3),
+          .start = s.start,
+          .noise = o.noise,
+          .width = o.width,
+          .condition = s.condition};
 }
 
 Tensor<std::uint8_t> as_levels(const Tensor<float>& x) {  // [N, H, W, 1 or 3] -> [N, H, W, 3]
@@ -223,8 +213,8 @@ int train_gan(int argc, char** argv) {
   const std::unique_ptr<Source> source = source_named(o.data);
   const Source& s = *source;
   Rng rng(o.seed);
-  Generator_ generator(generator_config(o, s), rng);
-  Critic_ critic(critic_config(o, s), rng);
+  Generator_ generator(generator_config(settings_of(o, s)), rng);
+  Critic_ critic(critic_config(settings_of(o, s)), rng);
   auto game = adversarial(generator, critic,
                           {.loss = AdversarialLoss::hinge,
                            .r1 = o.r1,

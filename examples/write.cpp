@@ -2,31 +2,26 @@
 //
 //   build/examples/write "ROMEO:" --weights char_gpt.safetensors --temperature 0.8
 //   build/examples/write "Once upon a time" --weights gpt2/ --store q8 --top-p 0.9 --repetition 1.1
-//   build/examples/write "{" --weights gpt2/ --grammar json.gbnf --greedy
+//   build/examples/write "{" --model llama-q4_0.gguf --grammar json.gbnf --greedy
 //
-// --weights is a file of train_char_gpt, or a published GPT-2 or Llama: a folder with config.json, model.safetensors and either
-// tokenizer.json or vocab.json and merges.txt. Text goes to standard output, everything else to standard error.
-#include <sys/stat.h>
-
+// The model is a file of train_char_gpt or train_poems, or a published GPT-2 or Llama: a GGUF file, or a folder with config.json,
+// model.safetensors and either tokenizer.json or vocab.json and merges.txt. Text goes to standard output, everything else to
+// standard error.
 #include <chrono>
 #include <cstdio>
-#include <functional>
 #include <string>
 #include <vector>
 
-#include <tessera/autoregressive/gpt_decoder.hpp>
-#include <tessera/autoregressive/gpt_published.hpp>
 #include <tessera/autoregressive/speculative.hpp>
 #include <tessera/generate/beam.hpp>
 #include <tessera/generate/grammar_rule.hpp>
 #include <tessera/generate/sequence_file.hpp>
 #include <tessera/train/interrupt.hpp>
-#include <tessera/unit/bpe_files.hpp>
-#include <tessera/unit/characters.hpp>
 #include <tessera/unit/detokenizer.hpp>
-#include <tessera/unit/tokenizer_json.hpp>
 
 #include "examples/support/cli.hpp"
+#include "examples/support/language_model.hpp"
+#include "examples/support/output.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -37,7 +32,7 @@ constexpr const char* program = "write";
 
 struct Options {
   std::vector<std::string> bare;
-  std::string weights = "char_gpt.safetensors", tokenizer, store = "f32", cache = "f32", grammar, negative, draft, save,
+  std::string weights = "char_gpt.safetensors", tokenizer, file, store, cache = "f32", grammar, negative, draft, save,
               resume;
   std::vector<std::string> bias, banned, only, breakers, stop;
   std::uint64_t seed = 0;
@@ -51,10 +46,12 @@ void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
   ChoiceOptions& c = o.choice;
   cli.rest("prompt", o.bare, "the beginning (default: a line end)");
-  cli.option("--weights,-w", o.weights,
-             "the model: a file of train_char_gpt, or a published model's folder (default char_gpt.safetensors)");
-  cli.option("--tokenizer", o.tokenizer, "a tokenizer.json (default: what stands beside published weights)");
-  cli.option("--store", o.store, "weights in memory as f32, f16, q8 or q4 (default f32)");
+  cli.option("--weights,-w,--model,-m", o.weights,
+             "the model: a file of train_char_gpt, a GGUF file, or a published folder (default char_gpt.safetensors)");
+  cli.option("--file,-f", o.file, "the beginning from a file; - is standard input");
+  cli.option("--tokenizer", o.tokenizer, "a tokenizer.json (default: what stands beside or in published weights)");
+  cli.option("--store", o.store,
+             "weights in memory as f32, f16, q8 or q4 (default f32; of a GGUF file as it has them)");
   cli.option("--cache", o.cache, "keys and values in memory as f32, f16 or i8 (default f32)");
   cli.option("--length,-n", o.length, "units to write at most (default 400)", 0, most);
   cli.option("--count,-c", o.count, "texts; the next one has seed + 1 (default 1)", 1, 1000);
@@ -103,93 +100,24 @@ void describe(Cli& cli, Options& o) {
   cli.flag("--figures", o.figures, "units a second, on standard error");
 }
 
-/// What units mean: whichever tokenizer it is.
-struct Words {
-  std::function<std::vector<Unit>(std::string_view)> encode;
-  std::vector<std::string> texts;  // of each unit
-  std::vector<Unit> end;           // the model's own end of a text
-  Unit start = -1;                 // what an empty prompt begins with
-};
-
-struct Loaded {
-  GptModel model;
-  Words words;
-};
-
-bool exists(const std::string& path) {
-  struct stat info {};
-  return ::stat(path.c_str(), &info) == 0;
+/// As the file has them when it is a GGUF file and --store is not given.
+GptDecoder decoder_of(const LanguageModel& l, const Options& o) {
+  const CacheFormat cache = cache_format("--cache", o.cache);
+  if (l.stored) return GptDecoder(*l.stored, cache);
+  return GptDecoder(*l.model.net,
+                    {.weights = weight_format("--store", o.store.empty() ? "f32" : o.store), .cache = cache});
 }
 
-Words words_of(Bpe bpe, Index vocabulary) {
-  Words w;
-  const auto shared = std::make_shared<const Bpe>(std::move(bpe));
-  for (Index t = 0; t < vocabulary; ++t)
-    w.texts.push_back(t < shared->size() ? std::string(shared->bytes(static_cast<Token>(t))) : "");
-  w.encode = [shared](std::string_view text) { return shared->encode(text); };
-  for (const char* end : {"<|endoftext|>", "</s>", "<|end_of_text|>"}) {
-    for (std::size_t t = 0; t < w.texts.size(); ++t) {
-      if (w.texts[t] != end) continue;
-      w.end.push_back(static_cast<Unit>(t));
-      if (w.start < 0) w.start = static_cast<Unit>(t);
-    }
+/// The beginning as it is on the command line or in a file. Throws argument_error for text that is none.
+std::string beginning_of(const Options& o) {
+  std::string text = o.bare.empty() ? "" : o.bare[0];
+  if (!o.file.empty()) text = as_text(read_file(o.file == "-" ? "/dev/stdin" : o.file, std::uint64_t{1} << 30));
+  for (const std::string* t : {static_cast<const std::string*>(&text), &o.negative}) {
+    if (const std::size_t bad = utf8_error(*t); bad != t->size())
+      throw argument_error("the beginning is not UTF-8: " + quoted(t->substr(bad, 8)) + " at byte " +
+                           std::to_string(bad));
   }
-  return w;
-}
-
-Loaded load_model(const std::string& path, const std::string& tokenizer) {
-  struct stat info {};
-  const bool folder = ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-  if (!folder) {
-    const Safetensors file = Safetensors::read(path);
-    if (file.metadata.contains("format")) {
-      const std::string& format = file.metadata.at("format");
-      if (format != "pt") {  // what published files say of themselves
-        Loaded l{gpt_from_file(file), {}};
-        std::string alphabet;
-        for (const std::string& u : l.model.units) alphabet += u;
-        const auto characters = std::make_shared<const Characters>(alphabet);
-        if (l.model.units.empty() || characters->size() != static_cast<Token>(l.model.units.size()))
-          throw_io(path, "units", "the characters of a text", std::to_string(l.model.units.size()) + " texts");
-        l.words.texts = l.model.units;
-        l.words.encode = [characters](std::string_view text) { return characters->encode(text); };
-        for (std::size_t u = 0; u < l.words.texts.size(); ++u) {
-          if (l.words.texts[u] == "\n") l.words.start = static_cast<Unit>(u);
-        }
-        return l;
-      }
-    }
-  }
-  Loaded l{load_published_gpt(path), {}};
-  const std::string at = folder ? path : io_detail::folder_of(path);
-  const Index vocabulary = l.model.net->config.vocabulary;
-  if (!tokenizer.empty() || exists(at + "/tokenizer.json"))
-    l.words = words_of(read_tokenizer_json(tokenizer.empty() ? at + "/tokenizer.json" : tokenizer), vocabulary);
-  else
-    l.words = words_of(read_gpt2(at + "/vocab.json", at + "/merges.txt"), vocabulary);
-  return l;
-}
-
-template <class Enum>
-Enum one_of(const char* option, const std::string& found, std::initializer_list<std::pair<const char*, Enum>> names) {
-  std::string wanted;
-  for (const auto& [name, value] : names) {
-    if (found == name) return value;
-    wanted += std::string(wanted.empty() ? "" : ", ") + name;
-  }
-  throw argument_error(std::string(option) + " takes one of " + wanted + ", not " + quoted(found, 40));
-}
-
-GptDecoder decoder_of(const Loaded& l, const Options& o) {
-  return GptDecoder(
-      *l.model.net,
-      {.weights = one_of<WeightFormat>("--store", o.store,
-                                       {{"f32", WeightFormat::f32},
-                                        {"f16", WeightFormat::f16},
-                                        {"q8", WeightFormat::q8},
-                                        {"q4", WeightFormat::q4}}),
-       .cache = one_of<CacheFormat>("--cache", o.cache,
-                                    {{"f32", CacheFormat::f32}, {"f16", CacheFormat::f16}, {"i8", CacheFormat::i8}})});
+  return text;
 }
 
 /// The options that name units by texts.
@@ -228,10 +156,7 @@ class Printer {
   explicit Printer(const Words& words) : words_(words) {}
   void operator()(Unit u) { put(stream_.push(words_.texts[static_cast<std::size_t>(u)])); }
   void finish() { put(stream_.finish() + "\n"); }
-  static void put(const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  }
+  static void put(const std::string& text) { write_stdout(as_bytes(text)); }
 
  private:
   const Words& words_;
@@ -271,7 +196,8 @@ int write(int argc, char** argv) {
   describe(cli, o);
   if (const auto end = cli.parse(argc, argv)) return *end;
   if (o.threads > 0) set_threads(static_cast<int>(o.threads));
-  if (o.bare.size() > 1) throw argument_error("one beginning; put it in quotation marks");
+  if (o.bare.size() + (o.file.empty() ? 0 : 1) > 1)
+    throw argument_error("one beginning: put it in quotation marks, or name a --file");
   if (o.guidance != 1 && o.negative.empty())
     throw argument_error("--guidance wants --negative, a beginning to lead away from");
   if (o.beam > 0 && (o.count > o.beam || !o.draft.empty() || o.guidance != 1))
@@ -281,20 +207,24 @@ int write(int argc, char** argv) {
   if ((!o.save.empty() || !o.resume.empty()) && (o.count != 1 || o.beam > 0 || !o.draft.empty()))
     throw argument_error("--save and --resume are for one text, drawn");
 
+  const std::string beginning = beginning_of(o);
+  if (!o.store.empty()) weight_format("--store", o.store);
+  cache_format("--cache", o.cache);
+  check_writable(o.save);
+
   const Interrupt interrupt;
-  const Loaded loaded = load_model(o.weights, o.tokenizer);
+  const LanguageModel loaded = load_language_model(o.weights, o.tokenizer, o.store.empty());
   const Words& words = loaded.words;
   SequenceOptions sequence{.length = o.length, .guidance = o.guidance};
   name_units(words, o, sequence.end);
   sequence.choice = o.choice;
   const GptDecoder model = decoder_of(loaded, o);
-  const auto prompt_of = [&](const std::string& text) {
-    std::vector<Unit> units = words.encode(text);
-    if (units.empty()) units.push_back(words.start >= 0 ? words.start : 0);
-    return units;
-  };
-  const std::string beginning = o.bare.empty() ? "" : o.bare[0];
-  const std::vector<Unit> prompt = prompt_of(beginning);
+  std::vector<Unit> prompt = prompt_of(words, beginning);
+  if (const auto most = static_cast<std::size_t>(loaded.config().context); prompt.size() > most) {
+    complain(program, "warning: the beginning has " + std::to_string(prompt.size()) +
+                          " units; the model reads the last " + std::to_string(most));
+    prompt.erase(prompt.begin(), prompt.end() - static_cast<std::ptrdiff_t>(most));
+  }
   Constraint constraint;
   if (!o.grammar.empty()) {
     const Bytes text = read_file(o.grammar, 1U << 24);
@@ -317,7 +247,7 @@ int write(int argc, char** argv) {
     return exit_done;
   }
   if (!o.draft.empty()) {
-    const GptDecoder draft = decoder_of(load_model(o.draft, o.tokenizer), o);
+    const GptDecoder draft = decoder_of(load_language_model(o.draft, o.tokenizer, o.store.empty()), o);
     for (Index i = 0; i < o.count; ++i) {
       SpeculativeRun<GptDecoder, GptDecoder> run(
           model, draft, prompt, Noise{o.seed + static_cast<std::uint64_t>(i)},
@@ -334,7 +264,7 @@ int write(int argc, char** argv) {
   }
   for (Index i = 0; i < o.count; ++i) {
     const Noise noise{o.seed + static_cast<std::uint64_t>(i)};
-    const std::vector<std::vector<Unit>> without = {prompt_of(o.negative)};
+    const std::vector<std::vector<Unit>> without = {prompt_of(words, o.negative)};
     const auto others =
         o.guidance != 1 ? std::span<const std::vector<Unit>>(without) : std::span<const std::vector<Unit>>();
     auto run = o.resume.empty()

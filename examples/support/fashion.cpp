@@ -133,16 +133,4 @@ Tensor<float> in_unit_interval(const Tensor<std::uint8_t>& levels) {
   return shares;
 }
 
-Tensor<float> rows_of(const Tensor<float>& data, const Tensor<Index>& items) {
-  const Index count = items.size(), all = data.extent(0), each = all == 0 ? 0 : data.size() / all;
-  Tensor<float> rows(data.shape().with(0, count));
-  float* to = rows.data();
-  for (Index i = 0; i < count; ++i) {
-    if (items[i] < 0 || items[i] >= all)
-      throw argument_error("rows_of: item " + std::to_string(items[i]) + " of " + std::to_string(all));
-    std::memcpy(to + i * each, data.data() + items[i] * each, static_cast<std::size_t>(each) * sizeof(float));
-  }
-  return rows;
-}
-
 }  // namespace tessera::examples

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include <tessera/core/tensor.hpp>
@@ -28,8 +29,19 @@ bool fashion_installed(const std::string& folder = fashion_folder);
 
 /// Levels 0 to 255 as shares of white, [0, 1]: what a Bernoulli likelihood takes.
 Tensor<float> in_unit_interval(const Tensor<std::uint8_t>& levels);
-/// Rows `items` of the first axis.
-Tensor<float> rows_of(const Tensor<float>& data, const Tensor<Index>& items);
+/// Rows `items` of the first axis: of pictures, of labels. Throws argument_error for a row that is not there.
+template <class T>
+Tensor<T> rows_of(const Tensor<T>& data, const Tensor<Index>& items) {
+  const Index count = items.size(), all = data.extent(0), each = all == 0 ? 0 : data.size() / all;
+  Tensor<T> rows(data.shape().with(0, count));
+  T* to = rows.data();
+  for (Index i = 0; i < count; ++i) {
+    if (items[i] < 0 || items[i] >= all)
+      throw argument_error("rows_of: item " + std::to_string(items[i]) + " of " + std::to_string(all));
+    std::memcpy(to + i * each, data.data() + items[i] * each, static_cast<std::size_t>(each) * sizeof(T));
+  }
+  return rows;
+}
 
 /// One gzipped IDX file of bytes: the extents its header tells and as many values. Nothing is believed before it is
 /// there. Throws io_error that names file, field, what was expected and what was found.

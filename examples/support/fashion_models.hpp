@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include <tessera/flow/context_affine.hpp>
 #include <tessera/flow/flow.hpp>
 #include <tessera/flow/multiscale.hpp>
 #include <tessera/nn/save.hpp>
@@ -15,6 +16,8 @@
 namespace tessera::examples {
 
 using Glow = Flow<float, MultiScale<float>>;
+/// The same given the class, which also has a base distribution of its own.
+using ClassGlow = Flow<float, Chain<MultiScale<float>, ContextAffine<float>>>;
 
 struct FashionVaeSettings {
   std::string likelihood = "bernoulli";  // gaussian, logistic
@@ -39,16 +42,42 @@ inline Tensor<float> for_likelihood(const Tensor<std::uint8_t>& levels, Likeliho
   return kind == Likelihood::Kind::bernoulli ? shares : shares * 2.f - 1.f;
 }
 
+inline MultiScaleConfig fashion_scales(Index steps, Index hidden, bool mix, Index context = 0) {
+  return {.height = 28,
+          .width = 28,
+          .channels = 1,
+          .levels = 2,
+          .steps = steps,
+          .hidden = hidden,
+          .context = context,
+          .mix = mix,
+          .learned_split = mix};
+}
 inline Glow fashion_glow(Index steps, Index hidden, bool mix, Rng& rng) {
-  return Glow({.item = {28 * 28}}, MultiScale<float>({.height = 28,
-                                                      .width = 28,
-                                                      .channels = 1,
-                                                      .levels = 2,
-                                                      .steps = steps,
-                                                      .hidden = hidden,
-                                                      .mix = mix,
-                                                      .learned_split = mix},
-                                                     rng));
+  return Glow({.item = {28 * 28}}, MultiScale<float>(fashion_scales(steps, hidden, mix), rng));
+}
+inline ClassGlow fashion_class_glow(Index steps, Index hidden, Rng& rng) {
+  constexpr Index classes = 10;
+  return ClassGlow({.item = {28 * 28}}, Chain(MultiScale<float>(fashion_scales(steps, hidden, true, classes), rng),
+                                              ContextAffine<float>({.numbers = 28 * 28, .context = classes}, rng)));
+}
+/// As a flow takes pictures: dequantised, in [-0.5, 0.5).
+inline Tensor<float> for_flow(const Tensor<std::uint8_t>& pictures, const Noise& noise) {
+  return dequantise<float>(pictures, 256, noise) + (-0.5f);
+}
+/// A bound of the bits a pixel of pictures [N, 28, 28, 1] of bytes; context [N, E] or empty.
+template <class F>
+double flow_bits(const F& flow, const Tensor<std::uint8_t>& pictures, const Noise& noise,
+                 const Tensor<float>& context = {}) {
+  double sum = 0;
+  const Index n = pictures.extent(0), part = 100;
+  for (Index i = 0; i < n; i += part) {
+    const Index end = i + part < n ? i + part : n;
+    const auto l = flow.log_prob(for_flow(slice(pictures, 0, i, end), noise.fork(static_cast<std::uint64_t>(i))),
+                                 context ? slice(context, 0, i, end) : Tensor<float>());
+    for (Index k = 0; k < l.size(); ++k) sum += static_cast<double>(l[k]);
+  }
+  return bits_a_dimension(sum / static_cast<double>(n), 28 * 28, 256);
 }
 
 /// [B, 10]: 1 where the label is.

@@ -47,22 +47,37 @@ T stored_number(const std::string& path, const PngTexts& texts, const char* key,
 }  // namespace
 
 PngTexts PaintJob::texts() const {
-  return {{"Software", "Tessera paint 1"},     {"Prompt", prompt},
-          {"Seed", std::to_string(seed)},      {"Steps", std::to_string(steps)},
-          {"CfgScale", number_text(guidance)}, {"Solver", name_of(solver)},
-          {"Shift", number_text(shift)},       {"Weights", weights}};
+  PngTexts texts = {{"Software", "Tessera paint 1"},     {"Prompt", prompt},
+                    {"Seed", std::to_string(seed)},      {"Model", name_of(kind)},
+                    {"CfgScale", number_text(guidance)}, {"Weights", weights}};
+  if (kind == PaintKind::flow) {
+    texts["Steps"] = std::to_string(steps);
+    texts["Solver"] = name_of(solver);
+    texts["Shift"] = number_text(shift);
+  } else {
+    texts["Temperature"] = number_text(temperature);
+    texts["TopP"] = number_text(top_p);
+  }
+  return texts;
 }
 
 PaintJob read_paint_job(const std::string& path) {
   const PngTexts texts = read_png(path).texts;
   PaintJob job{.prompt = stored_text(path, texts, "Prompt"),
                .seed = stored_number<std::uint64_t>(path, texts, "Seed", 0, ~std::uint64_t{0}),
-               .steps = stored_number<std::int64_t>(path, texts, "Steps", 1, 1000),
                .guidance = stored_number<double>(path, texts, "CfgScale", 0, 100),
-               .shift = stored_number<double>(path, texts, "Shift", 0.01, 100),
                .weights = stored_text(path, texts, "Weights")};
   try {
-    job.solver = solver_named(stored_text(path, texts, "Solver"));
+    if (const auto kind = texts.find("Model"); kind != texts.end())  // there once was one kind only
+      job.kind = kind_named(kind->second);
+    if (job.kind == PaintKind::flow) {
+      job.steps = stored_number<std::int64_t>(path, texts, "Steps", 1, 1000);
+      job.shift = stored_number<double>(path, texts, "Shift", 0.01, 100);
+      job.solver = solver_named(stored_text(path, texts, "Solver"));
+    } else {
+      job.temperature = stored_number<double>(path, texts, "Temperature", 0, 100);
+      job.top_p = stored_number<double>(path, texts, "TopP", 0, 1);
+    }
     check_prompt(job.prompt);
   } catch (const argument_error& e) { throw io_error(printable(path) + ": " + e.what()); }
   return job;
@@ -88,6 +103,15 @@ std::vector<std::string> read_prompts(const std::string& path) {
   std::erase_if(lines, [](const std::string& line) { return line.find_first_not_of(" \t") == std::string::npos; });
   if (lines.empty()) throw io_error((path == "-" ? std::string("standard input") : path) + ": no prompt in it");
   return lines;
+}
+
+const char* name_of(PaintKind kind) { return kind == PaintKind::flow ? "flow" : "image_gpt"; }
+
+PaintKind kind_named(const std::string& name) {
+  for (const PaintKind kind : {PaintKind::flow, PaintKind::image_gpt}) {
+    if (name == name_of(kind)) return kind;
+  }
+  throw argument_error("model " + quoted(name, 40) + " is none of flow, image_gpt");
 }
 
 const char* name_of(Solver solver) {
@@ -142,23 +166,11 @@ std::vector<std::string> output_names(const std::string& pattern, std::size_t co
   return names;
 }
 
-void check_writable(const std::string& path) {
-  if (path == "-") return;
-  struct stat info {};
-  const bool exists = ::stat(path.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode)) throw io_error(printable(path) + ": is a folder; name a file");
-  if (!exists || S_ISREG(info.st_mode)) const AtomicFile tried(path);  // begun, given up
-}
-
-void write_stdout(std::span<const std::uint8_t> bytes) {
-  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() || std::fflush(stdout) != 0)
-    throw io_error(std::string("standard output: ") + std::strerror(errno));
-}
-
 Bytes read_weights(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0)
     throw io_error(printable(path) +
-                   ": no such weights; they come with the repository, build/examples/train_paint makes them, and "
+                   ": no such weights; they come with the repository, build/examples/train_paint and train_image_gpt "
+                   "make them, and "
                    "--weights names others");
   return read_file(path);
 }

@@ -9,16 +9,26 @@
 #include <tessera/io/safetensors.hpp>
 #include <vector>
 
+#include "examples/support/output.hpp"
+
 namespace tessera::examples {
+
+/// The kinds of models there are (paint_model.hpp).
+enum class PaintKind { flow, image_gpt };
+/// "flow", "image_gpt", and back. Throws argument_error for a name that is none.
+PaintKind kind_named(const std::string& name);
+const char* name_of(PaintKind kind);
 
 struct PaintJob {
   std::string prompt = {};
   std::uint64_t seed = 0;
-  std::int64_t steps = 1;
+  PaintKind kind = PaintKind::flow;
+  std::int64_t steps = 1;  // flow, as solver and shift
   double guidance = 1;
   Solver solver = Solver::multistep;
   double shift = 1;
-  std::string weights = {};  // fingerprint
+  double temperature = 1, top_p = 1;  // image_gpt
+  std::string weights = {};           // fingerprint
 
   /// The PNG's text chunks.
   PngTexts texts() const;
@@ -41,10 +51,6 @@ const char* name_of(Solver solver);
 /// One file name a picture from a pattern with %d or %03d. Throws argument_error for another pattern, or none for
 /// several.
 std::vector<std::string> output_names(const std::string& pattern, std::size_t count);
-/// Throws io_error when the file cannot be made or replaced: better said before painting than after.
-void check_writable(const std::string& path);
-/// Everything, to standard output. Throws io_error.
-void write_stdout(std::span<const std::uint8_t> bytes);
 
 /// Throws io_error that says how to get the weights when the file is missing.
 Bytes read_weights(const std::string& path);

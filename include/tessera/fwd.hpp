@@ -41,6 +41,8 @@ template <class T>
 struct UNet;
 template <class T>
 class Optimizer;
-struct TextToImage;
+template <class T>
+struct BasicTextToImage;
+using TextToImage = BasicTextToImage<float>;
 
 }  // namespace tessera::inline TESSERA_ISA

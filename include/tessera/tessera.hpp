@@ -1,9 +1,10 @@
-// The library in one include: core, layers, training, all families. Two kinds of headers are included by name, for what they cost
-// every program: those that stand on Eigen or xtensor (core/eigen.hpp, core/xtensor.hpp, generate/metrics/frechet.hpp,
-// nonautoregressive/gaussian_mixture.hpp), and readers of published vocabularies, checkpoints and sounds with the tools beside
-// them (unit/bpe.hpp, unit/tokenizer_json.hpp, autoregressive/gpt_published.hpp, io/gguf.hpp, io/wav.hpp, unit/spectrogram.hpp,
-// generate/grammar.hpp, generate/beam.hpp, generate/metrics/...). io/png.hpp comes along where libspng is installed (link
-// tessera::png to use it).
+// The library in one include: core, layers, training, all families. Three kinds of headers are included by name, for what they
+// cost every program: those that stand on Eigen or xtensor (core/eigen.hpp, core/xtensor.hpp, generate/metrics/frechet.hpp,
+// nonautoregressive/gaussian_mixture.hpp); readers of published vocabularies, checkpoints and sounds with the tools beside them
+// (unit/bpe.hpp, unit/tokenizer_json.hpp, autoregressive/gpt_published.hpp, autoregressive/gpt_gguf.hpp, io/gguf.hpp, io/wav.hpp,
+// unit/spectrogram.hpp, generate/grammar.hpp, generate/beam.hpp, generate/metrics/...); and what generates with networks that are
+// here (autoregressive/seq2seq_decoder.hpp, image_gpt_run.hpp, pixel_cnn_run.hpp ...). io/png.hpp comes along where libspng is
+// installed (link tessera::png to use it).
 #pragma once
 
 // First what has no tensors' operators in sight: the + of its strings need not rule them out.
@@ -28,6 +29,7 @@
 #include <tessera/autodiff/op/checkpoint.hpp>
 #include <tessera/autodiff/op/compare.hpp>
 #include <tessera/autodiff/op/conv.hpp>
+#include <tessera/autodiff/op/ctc.hpp>
 #include <tessera/autodiff/op/dropout.hpp>
 #include <tessera/autodiff/op/erf.hpp>
 #include <tessera/autodiff/op/exp.hpp>
@@ -35,6 +37,7 @@
 #include <tessera/autodiff/op/gather.hpp>
 #include <tessera/autodiff/op/gelu.hpp>
 #include <tessera/autodiff/op/log.hpp>
+#include <tessera/autodiff/op/logistic_mixture.hpp>
 #include <tessera/autodiff/op/loss.hpp>
 #include <tessera/autodiff/op/matmul.hpp>
 #include <tessera/autodiff/op/norm.hpp>
@@ -58,6 +61,11 @@
 #include <tessera/autoregressive/gpt.hpp>
 #include <tessera/autoregressive/gpt_decoder.hpp>
 #include <tessera/autoregressive/gpt_file.hpp>
+#include <tessera/autoregressive/image_gpt.hpp>
+#include <tessera/autoregressive/pixel_cnn.hpp>
+#include <tessera/autoregressive/pixel_rnn.hpp>
+#include <tessera/autoregressive/recurrent_seq2seq.hpp>
+#include <tessera/autoregressive/seq2seq.hpp>
 #include <tessera/autoregressive/speculative.hpp>
 #include <tessera/autoregressive/wavenet.hpp>
 #include <tessera/autoregressive/wavenet_decoder.hpp>
@@ -71,6 +79,7 @@
 #include <tessera/flow/autoregressive.hpp>
 #include <tessera/flow/bijection.hpp>
 #include <tessera/flow/conditioner.hpp>
+#include <tessera/flow/context_affine.hpp>
 #include <tessera/flow/coupling.hpp>
 #include <tessera/flow/flow.hpp>
 #include <tessera/flow/invertible_linear.hpp>
@@ -100,6 +109,8 @@
 #include <tessera/nn/attention.hpp>
 #include <tessera/nn/batch_norm.hpp>
 #include <tessera/nn/conv.hpp>
+#include <tessera/nn/decoder_block.hpp>
+#include <tessera/nn/dropout.hpp>
 #include <tessera/nn/embedding.hpp>
 #include <tessera/nn/init.hpp>
 #include <tessera/nn/linear.hpp>
@@ -115,11 +126,15 @@
 #include <tessera/nn/text_encoder.hpp>
 #include <tessera/nn/transformer.hpp>
 #include <tessera/nn/unet.hpp>
+#include <tessera/nonautoregressive/independent.hpp>
+#include <tessera/nonautoregressive/one_shot_loss.hpp>
+#include <tessera/nonautoregressive/one_shot_text.hpp>
 #include <tessera/train/alternating.hpp>
 #include <tessera/train/checkpoint.hpp>
 #include <tessera/train/ema.hpp>
 #include <tessera/train/gradients.hpp>
 #include <tessera/train/interrupt.hpp>
+#include <tessera/train/length_sampler.hpp>
 #include <tessera/train/loop.hpp>
 #include <tessera/train/optimizer.hpp>
 #include <tessera/train/sampler.hpp>

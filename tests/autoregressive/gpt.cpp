@@ -255,7 +255,7 @@ TEST_CASE("a Gpt writes by the laws of generation, and its run survives a file",
 TEST_CASE("wrong units and shapes are refused", "[autoregressive]") {
   const Gpt<float> net = network<float>(config(0, 10));
   const GptDecoder model(net);
-  CHECK_THROWS_AS(model.begin({}), argument_error);
+  CHECK_THROWS_AS(model.begin(GptDecoder::Condition{}), argument_error);
   CHECK_THROWS_AS(model.begin({37}), argument_error);
   CHECK_THROWS_AS(model.begin({-1}), argument_error);
   CHECK_THROWS_AS(net(Tensor<std::int32_t>(Shape{1, 11}, 0)), shape_error);

@@ -10,6 +10,7 @@
 #include <limits>
 #include <thread>
 
+#include <tessera/autoregressive/image_gpt_file.hpp>
 #include <tessera/diffusion/text_to_image_file.hpp>
 #include <tessera/io/json.hpp>
 #include <tessera/io/png.hpp>
@@ -41,6 +42,21 @@ Safetensors tiny_model(std::uint64_t seed = 1) {
   });
   const std::vector<std::string> lines = {"a red heart", "a blue heart", "狗"};
   return to_file(TextToImage{c, learn_tokens(lines, 280), net});
+}
+
+Safetensors tiny_pixel_model() {
+  const ImageGptConfig c{.side = 6,
+                         .colours = 4,
+                         .layers = 1,
+                         .heads = 2,
+                         .width = 16,
+                         .words = 6,
+                         .text = {.vocabulary = 300, .length = 8, .width = 16, .heads = 2, .layers = 1}};
+  Rng rng(1);
+  return to_file(ImageGpt(
+      std::make_shared<ImageGptNet<float>>(c, rng),
+      ColourPalette({colour_of(0, 0, 0), colour_of(255, 255, 255), colour_of(255, 0, 0), colour_of(0, 0, 255)}),
+      Tokenizer()));
 }
 
 /// A folder with weights in it, to run paint in.
@@ -123,6 +139,35 @@ TEST_CASE("paint writes a picture, and the same one for the same seed", "[exampl
     REQUIRE(s.paint({"a red heart", "-s8", "--steps=3", "-o", "again.png"}).code == 0);
     REQUIRE_FALSE(same_bytes(parse_png(s.file("again.png")).pixels, png.pixels));
   }
+}
+
+TEST_CASE("paint takes a model that paints pixel by pixel just so", "[examples]") {
+  const Studio s;
+  tiny_pixel_model().write(s.folder / "pixels.safetensors");
+  const auto paint = [&](std::vector<std::string> words) {
+    words.push_back("--weights=pixels.safetensors");  // the last one counts
+    return s.paint(words);
+  };
+  REQUIRE(paint({"a red heart", "-s7", "--temperature=0.9", "--preview", "rows.gif"}).code == 0);
+  const Png png = parse_png(s.file("paint.png"));
+  REQUIRE(png.pixels.shape() == Shape{6, 6, 3});
+  REQUIRE(png.texts.at("Model") == "image_gpt");
+  REQUIRE(png.texts.at("Temperature") == "0.9");
+  REQUIRE(as_text(s.file("rows.gif")).starts_with("GIF89a"));
+  REQUIRE(paint({"--repro", "paint.png", "-o", "again.png"}).code == 0);
+  REQUIRE(s.file("again.png") == s.file("paint.png"));
+  REQUIRE(paint({"狗", "a red heart", "-s6", "--temperature=0.9", "-o", "of-%d.png"}).code == 0);
+  REQUIRE(s.file("of-1.png") == s.file("paint.png"));
+
+  const auto refuses = [&](std::vector<std::string> words, int code, const char* why) {
+    const auto ended = paint(std::move(words));
+    CHECK(ended.code == code);
+    CHECK(contains(ended.err, why));
+  };
+  refuses({"x", "--steps=3"}, failed_usage, "--steps is a setting of flow models");
+  refuses({"x", "--model=flow"}, failed_file, "of kind image_gpt, not flow");
+  refuses({"x", "--model=clay"}, failed_usage, "flow, image_gpt");
+  s.refuses({"x", "--top-p=0.5"}, failed_usage, "--top-p is a setting of image_gpt models");
 }
 
 TEST_CASE("--repro keeps every setting, and any prompt", "[examples]") {

@@ -24,7 +24,7 @@
 
 namespace tessera::inline TESSERA_ISA {
 
-enum class GptPositions { learned, rotary };
+enum class GptPositions { learned, rotary, given };  // given: in the vectors that over() is called with
 enum class GptNorm { layer, rms };
 enum class GptMlp { gelu, gelu_tanh, swiglu };  // gelu_tanh is what GPT-2 was trained with
 
@@ -192,19 +192,25 @@ struct Gpt {
     if (units.shape().rank() != 2 || units.extent(1) < 1 || units.extent(1) > config.context)
       throw shape_error("Gpt: units [B, T] with T from 1 to " + std::to_string(config.context) + " wanted, shape is " +
                         units.shape().to_string());
-    std::uint64_t place = 0;
-    const auto drop = [&](auto x) {
-      return dropped.share > 0 ? dropout(x, dropped.share, dropped.noise.fork(place++)) : x;
-    };
     auto x = embedding(units);  // [B, T, D]
-    if (positions) x = (*positions)(x);
+    return over(positions ? (*positions)(x) : x, dropped);
+  }
+
+  /// All that follows the embedding, for whoever embeds by other means: x [B, T, D] -> logits after each of the
+  /// positions from `first` on, [B, T - first, V].
+  template <Value X>
+  X over(X x, const GptDropout& dropped = {}, Index first = 0) const {
+    std::uint64_t place = 0;
+    const auto drop = [&](X v) {
+      return dropped.share > 0 ? dropout(v, dropped.share, dropped.noise.fork(place++)) : v;
+    };
     x = drop(x);
     for (const GptBlock<T>& b : blocks) {
       x = x + drop(b.attention(b.norm1(x)));
       x = x + drop(b.mlp(b.norm2(x)));
     }
-    x = norm(x);
-    return head ? (*head)(x) : linear(x, lift(x, embedding.weight));  // [B, T, V]
+    x = norm(first == 0 ? x : slice(x, 1, first, x.extent(1)));
+    return head ? (*head)(x) : linear(x, lift(x, embedding.weight));
   }
 
   static void members(auto& self, auto&& see) {

@@ -41,10 +41,16 @@ struct GptDecoderWeights {
     QuantizedLinear up;  // swiglu: rows of gate, then up
     QuantizedLinear down;
   };
+  /// What a unit that came before the last one adds to the input (a picture's pixel above, say).
+  struct Earlier {
+    Index back;               // by how many units
+    Tensor<float> embedding;  // [V + 1, D]; the last row: there was no such unit
+  };
   GptConfig config;
   QuantizedLinear head;
   Tensor<float> embedding;  // [V, D]; empty: the head's rows
   Tensor<float> positions;  // [context, D]; empty: rotary
+  std::vector<Earlier> earlier = {};
   std::vector<Layer> layers;
   Norm norm;
 };
@@ -63,23 +69,25 @@ QuantizedLinear side_by_side(WeightFormat format, const Linear<float>& first, co
 }
 
 /// silu(a) b, as Gpt's mlp has it.
-inline void swiglu_rows(Index rows, Index width, const float* gate_up, float* to) {
-  using P = kernel::Pack<float>;
+template <class T>
+void swiglu_rows(Index rows, Index width, const T* gate_up, T* to) {
+  using P = kernel::Pack<T>;
   for (Index r = 0; r < rows; ++r) {
-    const float* gate = gate_up + r * 2 * width;
+    const T* gate = gate_up + r * 2 * width;
     for (Index i = 0; i < width; i += P::width) {
       const Index lanes = width - i;
-      const P g = kernel::load_lanes<float>(gate + i, lanes), u = kernel::load_lanes<float>(gate + width + i, lanes);
-      kernel::store_lanes<float>(to + r * width + i, kernel::silu(g) * u, lanes);
+      const P g = kernel::load_lanes<T>(gate + i, lanes), u = kernel::load_lanes<T>(gate + width + i, lanes);
+      kernel::store_lanes<T>(to + r * width + i, kernel::silu(g) * u, lanes);
     }
   }
 }
 
 }  // namespace detail
 
-inline GptDecoderWeights decoder_weights(const Gpt<float>& net, const GptDecoderOptions& o = {}) {
-  const auto norm = [](const GptNormLayer<float>& n) {
-    return GptDecoderWeights::Norm{n.weight.value, n.bias ? n.bias->value : Tensor<float>()};
+template <class T>
+GptDecoderWeights decoder_weights(const Gpt<T>& net, const GptDecoderOptions& o = {}) {
+  const auto norm = [](const GptNormLayer<T>& n) {
+    return GptDecoderWeights::Norm{n.weight.value, n.bias ? n.bias->value : Tensor<T>()};
   };
   GptDecoderWeights w;
   w.config = net.config;
@@ -87,7 +95,7 @@ inline GptDecoderWeights decoder_weights(const Gpt<float>& net, const GptDecoder
   w.head = net.head ? QuantizedLinear(*net.head, head) : QuantizedLinear(net.embedding.weight.value, {}, head);
   if (net.head) w.embedding = net.embedding.weight.value;
   if (net.positions) w.positions = net.positions->weight.value;
-  for (const GptBlock<float>& b : net.blocks) {
+  for (const GptBlock<T>& b : net.blocks) {
     const auto& a = b.attention;
     w.layers.push_back({norm(b.norm1), detail::side_by_side(o.weights, a.query, a.key, a.value),
                         detail::side_by_side(o.weights, a.output), norm(b.norm2),
@@ -99,42 +107,45 @@ inline GptDecoderWeights decoder_weights(const Gpt<float>& net, const GptDecoder
   return w;
 }
 
-class GptDecoder {
+/// A template so that it costs only programs that use it.
+template <class T>
+class BasicGptDecoder {
  public:
   using Condition = std::vector<Unit>;  // the prompt: at least one unit
 
   /// What has been read, and the logits of what comes next. A value; copies share the cache until they write.
   class State {
    public:
-    std::span<const float> logits() const { return logits_.span(); }
+    std::span<const T> logits() const { return logits_.span(); }
     /// Everything read since begin().
     std::span<const Unit> units() const { return units_; }
     const KvCache& cache() const { return cache_; }
 
    private:
-    friend class GptDecoder;
+    friend class BasicGptDecoder;
     KvCache cache_;
     std::vector<Unit> units_;
-    std::size_t first_ = 0;  // the cache holds units_[first_ ..)
+    Index vectors_ = 0;      // that it began with
+    std::size_t first_ = 0;  // the cache holds those and units_[first_ ..)
     std::size_t slid_ = 0;   // how many units there were when it was last built anew
-    Tensor<float> logits_;   // [V]
+    Tensor<T> logits_;       // [V]
   };
 
-  explicit GptDecoder(GptDecoderWeights weights, CacheFormat cache = CacheFormat::f32) : cache_(cache) {
+  explicit BasicGptDecoder(GptDecoderWeights weights, CacheFormat cache = CacheFormat::f32) : cache_(cache) {
     auto all = std::make_shared<All>();
     all->w = std::move(weights);
     const GptConfig& c = all->w.config;
     c.check();
     if (c.positions == GptPositions::rotary) {
       const Index half = c.head_width() / 2;
-      all->cosine = Tensor<float>(Shape{c.context, half});
-      all->sine = Tensor<float>(Shape{c.context, half});
+      all->cosine = Tensor<T>(Shape{c.context, half});
+      all->sine = Tensor<T>(Shape{c.context, half});
       kernel::rotary_angles(Index{0}, c.context, c.head_width(), c.rotary_base, all->cosine.data(), all->sine.data());
     }
     all_ = std::move(all);
   }
-  explicit GptDecoder(const Gpt<float>& net, const GptDecoderOptions& o = {})
-      : GptDecoder(decoder_weights(net, o), o.cache) {}
+  explicit BasicGptDecoder(const Gpt<T>& net, const GptDecoderOptions& o = {})
+      : BasicGptDecoder(decoder_weights(net, o), o.cache) {}
 
   const GptConfig& config() const { return all_->w.config; }
   Index vocabulary() const { return config().vocabulary; }
@@ -150,10 +161,21 @@ class GptDecoder {
   State begin(const Condition& prompt) const {
     if (prompt.empty())
       throw argument_error("Gpt: an empty prompt; give at least one unit, such as the one that texts begin with");
-    State state;
-    state.cache_ = KvCache(
-        {.layers = config().layers, .heads = config().key_heads(), .width = config().head_width(), .format = cache_});
+    State state = empty();
     read(state, prompt, nullptr);
+    return state;
+  }
+  /// Begins with vectors [n, D] in the place of embedded units, such as what a text encoder has to say; positions are
+  /// added to them. Such a sequence ends with the context. Throws shape_error.
+  State begin(const Tensor<T>& vectors) const {
+    if (vectors.rank() != 2 || vectors.extent(0) < 1 || vectors.extent(0) > config().context ||
+        vectors.extent(1) != config().width)
+      throw shape_error("Gpt: vectors [n, " + std::to_string(config().width) + "] with n from 1 to " +
+                        std::to_string(config().context) + " wanted, shape is " + vectors.shape().to_string());
+    State state = empty();
+    const std::vector<Unit> none(static_cast<std::size_t>(vectors.extent(0)));
+    forward({Part{&state, none, vectors.data()}}, nullptr);
+    state.vectors_ = vectors.extent(0);
     return state;
   }
   void next(State& state, Unit unit) const { read(state, {&unit, 1}, nullptr); }
@@ -167,13 +189,13 @@ class GptDecoder {
       if (full(*states[i]))
         next(*states[i], units[i]);
       else
-        parts.push_back({states[i], units.subspan(i, 1)});
+        parts.push_back(Part{states[i], units.subspan(i, 1)});
     }
     forward(parts, nullptr);
   }
   /// Row i is the logits after units[i]: [n, V].
-  Tensor<float> extend(State& state, std::span<const Unit> units) const {
-    Tensor<float> logits(Shape{static_cast<Index>(units.size()), vocabulary()});
+  Tensor<T> extend(State& state, std::span<const Unit> units) const {
+    Tensor<T> logits(Shape{static_cast<Index>(units.size()), vocabulary()});
     read(state, units, logits.data());
     return logits;
   }
@@ -185,7 +207,7 @@ class GptDecoder {
     const std::size_t kept = state.units_.size() - static_cast<std::size_t>(n);
     if (kept >= state.slid_) {
       state.units_.resize(kept);
-      state.cache_.truncate(static_cast<Index>(kept - state.first_));
+      state.cache_.truncate(state.vectors_ + static_cast<Index>(kept - state.first_));
     } else {  // the context was filled meanwhile: read it all again
       state = begin(Condition(state.units_.begin(), state.units_.begin() + static_cast<std::ptrdiff_t>(kept)));
     }
@@ -194,19 +216,34 @@ class GptDecoder {
  private:
   struct All {
     GptDecoderWeights w;
-    Tensor<float> cosine, sine;  // [context, head width / 2]
+    Tensor<T> cosine, sine;  // [context, head width / 2]
   };
   struct Part {
     State* state;
     std::span<const Unit> units;
+    const T* vectors = nullptr;  // if given, these are read, and the units only counted
+  };
+  static constexpr Index few = 16;
+  struct Few {  // a part with few units, and where its rows begin
+    const Part* part;
+    Index row;
   };
 
+  State empty() const {
+    State state;
+    state.cache_ = KvCache(
+        {.layers = config().layers, .heads = config().key_heads(), .width = config().head_width(), .format = cache_});
+    return state;
+  }
   bool full(const State& s) const { return s.cache_.length() >= config().context; }
 
   /// Reads units in the portions the context allows. `all`, if given, receives the logits after each.
-  void read(State& state, std::span<const Unit> units, float* all) const {
+  void read(State& state, std::span<const Unit> units, T* all) const {
     while (!units.empty()) {
       if (full(state)) {
+        if (state.vectors_ > 0)
+          throw argument_error("Gpt: the context of " + std::to_string(config().context) +
+                               " is full, and a sequence that began with vectors cannot slide");
         const auto keep = static_cast<std::size_t>(config().context / 2 > 0 ? config().context / 2 : 1);
         state.first_ = state.units_.size() + 1 - keep;
         const std::vector<Unit> again(state.units_.end() - static_cast<std::ptrdiff_t>(keep - 1), state.units_.end());
@@ -225,14 +262,17 @@ class GptDecoder {
 
   /// The network over the new units of each part. Logits after the last of each part go to its state; with `all`, those
   /// after every unit go there too.
-  void forward(const std::vector<Part>& parts, float* all) const;
-  void attend(const std::vector<Part>& parts, Index layer, const float* qkv, float* out) const;
+  void forward(const std::vector<Part>& parts, T* all) const;
+  void attend(const std::vector<Part>& parts, Index layer, const T* qkv, T* out) const;
 
   std::shared_ptr<const All> all_;
   CacheFormat cache_;
 };
 
-inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) const {
+using GptDecoder = BasicGptDecoder<float>;
+
+template <class T>
+void BasicGptDecoder<T>::forward(const std::vector<Part>& parts, T* all) const {
   const GptDecoderWeights& w = all_->w;
   const GptConfig& c = w.config;
   const Index D = c.width, V = c.vocabulary, head_width = c.head_width();
@@ -242,6 +282,7 @@ inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) cons
   Index rows = 0;
   for (const Part& p : parts) {
     for (const Unit u : p.units) {
+      if (p.vectors) break;
       if (u < 0 || u >= V)
         throw argument_error("Gpt: unit " + std::to_string(u) + " is not in [0, " + std::to_string(V) + ")");
     }
@@ -250,20 +291,20 @@ inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) cons
   if (rows == 0) return;
 
   const auto size = [&](Index n) { return static_cast<std::size_t>(rows * n); };
-  const kernel::Scratch<float> x(rows * D), h(rows * D), qkv(rows * qkv_width), mixed(rows * D),
+  const kernel::Scratch<T> x(rows * D), h(rows * D), qkv(rows * qkv_width), mixed(rows * D),
       up(rows * hidden * (gated ? 2 : 1)), act(gated ? rows * hidden : 0);
-  const auto span = [&](const kernel::Scratch<float>& s, Index n) { return std::span<float>(s.data(), size(n)); };
-  const auto norm = [&](const GptDecoderWeights::Norm& n, Index count, const float* from, float* to) {
+  const auto span = [&](const kernel::Scratch<T>& s, Index n) { return std::span<T>(s.data(), size(n)); };
+  const auto norm = [&](const GptDecoderWeights::Norm& n, Index count, const T* from, T* to) {
     if (c.norm == GptNorm::layer)
-      kernel::layer_norm<float>(count, D, from, n.gain.data(), n.bias.data(), c.epsilon, to, nullptr, nullptr);
+      kernel::layer_norm<T>(count, D, from, n.gain.data(), n.bias.data(), c.epsilon, to, nullptr, nullptr);
     else
-      kernel::rms_norm<float>(count, D, from, n.gain.data(), c.epsilon, to, nullptr);
+      kernel::rms_norm<T>(count, D, from, n.gain.data(), c.epsilon, to, nullptr);
   };
   // y = x + layer(from), in place
-  const auto add_branch = [&](const QuantizedLinear& layer, std::span<const float> from) {
-    const kernel::AddResidual<float> residual{x.data(), D};
+  const auto add_branch = [&](const QuantizedLinear& layer, std::span<const T> from) {
+    const kernel::AddResidual<T> residual{x.data(), D};
     if (layer.bias())
-      layer.apply(from, span(x, D), kernel::then(kernel::AddBias<float>{layer.bias().data()}, residual));
+      layer.apply(from, span(x, D), kernel::then(kernel::AddBias<T>{layer.bias().data()}, residual));
     else
       layer.apply(from, span(x, D), residual);
   };
@@ -273,16 +314,25 @@ inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) cons
     KvCache& cache = p.state->cache_;
     Index position = cache.length();
     cache.reserve(static_cast<Index>(p.units.size()));
-    for (const Unit u : p.units) {
-      float* to = x.data() + row * D;
-      if (w.embedding)
-        std::memcpy(to, w.embedding.data() + u * D, static_cast<std::size_t>(D) * sizeof(float));
+    const std::vector<Unit>& before = p.state->units_;
+    for (std::size_t i = 0; i < p.units.size(); ++i) {
+      T* to = x.data() + row * D;
+      const auto add = [to, D](const T* from) {
+        for (Index k = 0; k < D; ++k) to[k] += from[k];
+      };
+      if (p.vectors)
+        std::memcpy(to, p.vectors + static_cast<Index>(i) * D, static_cast<std::size_t>(D) * sizeof(float));
+      else if (w.embedding)
+        std::memcpy(to, w.embedding.data() + p.units[i] * D, static_cast<std::size_t>(D) * sizeof(float));
       else
-        w.head.row(u, {to, static_cast<std::size_t>(D)});
-      if (w.positions) {
-        const float* at = w.positions.data() + position * D;
-        for (Index i = 0; i < D; ++i) to[i] += at[i];
+        w.head.row(p.units[i], {to, static_cast<std::size_t>(D)});
+      for (const auto& e : w.earlier) {
+        if (p.vectors) break;
+        const std::size_t at = before.size() + i, back = static_cast<std::size_t>(e.back);
+        const Index u = at < back ? V : at - back < before.size() ? before[at - back] : p.units[i - back];
+        add(e.embedding.data() + u * D);
       }
+      if (w.positions) add(w.positions.data() + position * D);
       ++row, ++position;
     }
   }
@@ -294,7 +344,7 @@ inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) cons
     row = 0;
     for (const Part& p : parts) {
       const Index n = static_cast<Index>(p.units.size()), position = p.state->cache_.length();
-      float* from = qkv.data() + row * qkv_width;
+      T* from = qkv.data() + row * qkv_width;
       if (c.positions == GptPositions::rotary) {
         const Index half = head_width / 2;
         kernel::RotaryShape s;
@@ -303,7 +353,7 @@ inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) cons
         kernel::rotary(s, all_->cosine.data() + position * half, all_->sine.data() + position * half, from);
       }
       for (Index i = 0; i < n; ++i) {
-        const float* k = from + i * qkv_width + q_width;
+        const T* k = from + i * qkv_width + q_width;
         p.state->cache_.put(l, position + i, k, k + kv_width);
       }
       row += n;
@@ -322,9 +372,9 @@ inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) cons
       layer.up.apply(span(h, D), span(up, 2 * hidden));
       detail::swiglu_rows(rows, hidden, up.data(), act.data());
     } else if (c.mlp == GptMlp::gelu) {
-      gelus([](kernel::Pack<float> v) { return kernel::gelu(v); });
+      gelus([](kernel::Pack<T> v) { return kernel::gelu(v); });
     } else {
-      gelus([](kernel::Pack<float> v) { return kernel::gelu_tanh(v); });
+      gelus([](kernel::Pack<T> v) { return kernel::gelu_tanh(v); });
     }
     add_branch(layer.down, span(gated ? act : up, hidden));
   }
@@ -336,9 +386,9 @@ inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) cons
     row += n;
     std::memcpy(h.data() + lasts++ * D, x.data() + (row - 1) * D, static_cast<std::size_t>(D) * sizeof(float));
     p.state->cache_.advance(n);
-    p.state->units_.insert(p.state->units_.end(), p.units.begin(), p.units.end());
+    if (!p.vectors) p.state->units_.insert(p.state->units_.end(), p.units.begin(), p.units.end());
   }
-  const auto logits_of = [&](Index count, const float* from, float* to) {
+  const auto logits_of = [&](Index count, const T* from, T* to) {
     norm(w.norm, count, from, mixed.data());
     w.head.apply({mixed.data(), static_cast<std::size_t>(count * D)}, {to, static_cast<std::size_t>(count * V)});
   };
@@ -348,33 +398,28 @@ inline void GptDecoder::forward(const std::vector<Part>& parts, float* all) cons
     for (const Part& p : parts) {
       row += static_cast<Index>(p.units.size());
       p.state->logits_ =
-          Tensor<float>::from(Shape{V}, std::span<const float>(all + (row - 1) * V, static_cast<std::size_t>(V)));
+          Tensor<T>::from(Shape{V}, std::span<const T>(all + (row - 1) * V, static_cast<std::size_t>(V)));
     }
   } else if (parts.size() == 1) {
-    Tensor<float>& logits = parts[0].state->logits_;
-    if (!logits.unique()) logits = Tensor<float>(Shape{V});
+    Tensor<T>& logits = parts[0].state->logits_;
+    if (!logits.unique()) logits = Tensor<T>(Shape{V});
     logits_of(1, h.data(), logits.data());
   } else {
-    const kernel::Scratch<float> logits(lasts * V);
+    const kernel::Scratch<T> logits(lasts * V);
     logits_of(lasts, h.data(), logits.data());
     for (Index i = 0; i < lasts; ++i)
       parts[static_cast<std::size_t>(i)].state->logits_ =
-          Tensor<float>::from(Shape{V}, std::span<const float>(logits.data() + i * V, static_cast<std::size_t>(V)));
+          Tensor<T>::from(Shape{V}, std::span<const T>(logits.data() + i * V, static_cast<std::size_t>(V)));
   }
 }
 
 /// Each part's queries over its own cache. Many queries go through the tiles of kernel::attention, few through
 /// attention_cached: same bits.
-inline void GptDecoder::attend(const std::vector<Part>& parts, Index layer, const float* qkv, float* out) const {
+template <class T>
+void BasicGptDecoder<T>::attend(const std::vector<Part>& parts, Index layer, const T* qkv, T* out) const {
   const GptConfig& c = config();
   const Index D = c.width, head_width = c.head_width(), G = c.key_heads(), group = c.heads / G;
   const Index kv_width = G * head_width, qkv_width = D + 2 * kv_width;
-  constexpr Index few = 16;
-
-  struct Few {
-    const Part* part;
-    Index row;
-  };
   std::vector<Few> small;
   Index row = 0, work = 0;
   for (const Part& p : parts) {
@@ -387,30 +432,32 @@ inline void GptDecoder::attend(const std::vector<Part>& parts, Index layer, cons
       s.causal = true;
       s.q_row = qkv_width;
       const float *q = qkv + row * qkv_width, *k = q + D, *v = k + kv_width;
-      Tensor<float> keys, values;
+      Tensor<T> keys, values;
       if (before == 0 && cache_ == CacheFormat::f32) {
         s.k_row = s.v_row = qkv_width;
       } else {
-        keys = Tensor<float>(Shape{before + n, kv_width});
-        values = Tensor<float>(Shape{before + n, kv_width});
+        keys = Tensor<T>(Shape{before + n, kv_width});
+        values = Tensor<T>(Shape{before + n, kv_width});
         p.state->cache_.gather(layer, before + n, keys.data(), values.data());
         k = std::as_const(keys).data();
         v = std::as_const(values).data();
       }
-      kernel::attention<float>(s, q, k, v, nullptr, nullptr, out + row * D, nullptr);
+      kernel::attention<T>(s, q, k, v, nullptr, nullptr, out + row * D, nullptr);
     }
     row += n;
   }
   const Index tasks = static_cast<Index>(small.size()) * G;
   kernel::parallel_for(tasks, 100'000 / (work * group * head_width + 1) + 1, [&](Index begin, Index end) {
-    kernel::CachedQuery<float> queries[few * 16];
+    kernel::CachedQuery<T> queries[few * 16];
     for (Index task = begin; task < end; ++task) {
-      const auto& [part, first] = small[static_cast<std::size_t>(task / G)];
+      const Few& few_of = small[static_cast<std::size_t>(task / G)];
+      const Part* const part = few_of.part;
+      const Index first = few_of.row;
       const Index g = task % G, n = static_cast<Index>(part->units.size());
       const KvCache& cache = part->state->cache_;
-      const auto page = [&cache, layer, g](Index i, Index count, float* room) {
+      const auto page = [&cache, layer, g](Index i, Index count, T* room) {
         const KvCache::Rows r = cache.rows(layer, g, i, count, room);
-        return std::pair<const float*, const float*>(r.keys, r.values);
+        return std::pair<const T*, const T*>(r.keys, r.values);
       };
       for (Index h = 0; h < group; h += 16) {
         const Index heads = group - h < 16 ? group - h : 16;
@@ -421,7 +468,7 @@ inline void GptDecoder::attend(const std::vector<Part>& parts, Index layer, cons
                                       out + (first + i) * D + head * head_width, cache.length() + i + 1};
           }
         }
-        kernel::attention_cached<float>(head_width, 0, {queries, static_cast<std::size_t>(n * heads)}, page);
+        kernel::attention_cached<T>(head_width, 0, {queries, static_cast<std::size_t>(n * heads)}, page);
       }
     }
   });

@@ -8,12 +8,14 @@
 
 namespace tessera::inline TESSERA_ISA {
 
-/// A network and what its units stand for.
-struct GptModel {
-  std::shared_ptr<Gpt<float>> net;
+/// A network and what its units stand for. A template so that it costs only programs that use it.
+template <class T>
+struct BasicGptModel {
+  std::shared_ptr<Gpt<T>> net;
   std::vector<std::string> units = {};  // the text of each unit; empty: a tokenizer is elsewhere
   std::map<std::string, std::string> metadata = {};
 };
+using GptModel = BasicGptModel<float>;
 
 namespace detail {
 
@@ -84,7 +86,8 @@ inline void pin_shape(const Safetensors& file, const std::string& name, const Sh
 }  // namespace detail
 
 /// Throws number_error when a weight does not fit the stored type.
-inline Safetensors to_file(const GptModel& model, DType stored = DType::f32) {
+template <class T>
+Safetensors to_file(const BasicGptModel<T>& model, DType stored = DType::f32) {
   Safetensors file;
   file.metadata = model.metadata;
   file.metadata["format"] = detail::gpt_format;
@@ -99,7 +102,8 @@ inline Safetensors to_file(const GptModel& model, DType stored = DType::f32) {
 }
 
 /// Throws io_error naming file, field, expected and found.
-inline GptModel gpt_from_file(const Safetensors& file) {
+template <class T = float>
+BasicGptModel<T> gpt_from_file(const Safetensors& file) {
   const auto metadata = [&](const char* key) -> const std::string& {
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end())
@@ -113,7 +117,7 @@ inline GptModel gpt_from_file(const Safetensors& file) {
   if (c.positions == GptPositions::learned) detail::pin_shape(file, "positions.weight", {c.context, c.width});
   for (Index i = 0; i < c.layers; ++i)
     detail::pin_shape(file, "blocks." + std::to_string(i) + ".mlp.up.weight", {c.mlp_width(), c.width});
-  GptModel model;
+  BasicGptModel<T> model;
   if (file.metadata.contains("units")) {
     const Json units = Json::parse(metadata("units"), file.source() + ": units");
     for (const Json& u : units.elements()) model.units.push_back(u.as<std::string>("units"));
@@ -121,13 +125,16 @@ inline GptModel gpt_from_file(const Safetensors& file) {
       throw_io(file.source(), "units", std::to_string(c.vocabulary) + " texts", std::to_string(model.units.size()));
   }
   Rng rng(0);
-  model.net = std::make_shared<Gpt<float>>(c, rng);
+  model.net = std::make_shared<Gpt<T>>(c, rng);
   get(file, *model.net);
   for (const auto& [key, value] : file.metadata) {
     if (key != "format" && key != "config" && key != "units") model.metadata[key] = value;
   }
   return model;
 }
-inline GptModel load_gpt(const std::string& path) { return gpt_from_file(Safetensors::read(path)); }
+template <class T = float>
+BasicGptModel<T> load_gpt(const std::string& path) {
+  return gpt_from_file<T>(Safetensors::read(path));
+}
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -213,8 +213,10 @@ class PackedWaveNet {
 
 }  // namespace detail
 
-class WaveNetDecoder {
-  using Full = detail::PackedWaveNet<float>;
+/// A template so that it costs only programs that use it.
+template <class T>
+class BasicWaveNetDecoder {
+  using Full = detail::PackedWaveNet<T>;
   using Halved = detail::PackedWaveNet<kernel::Half>;
 
  public:
@@ -229,7 +231,7 @@ class WaveNetDecoder {
     Index length() const { return length_; }
 
    private:
-    friend class WaveNetDecoder;
+    friend class BasicWaveNetDecoder;
     detail::WaveNetMemory memory_;
     std::vector<float> logits_;
     std::size_t classes_ = 0;
@@ -237,7 +239,7 @@ class WaveNetDecoder {
     Index length_ = 0;
   };
 
-  explicit WaveNetDecoder(const WaveNet<float>& net, const WaveNetDecoderOptions& options = {}) {
+  explicit BasicWaveNetDecoder(const WaveNet<T>& net, const WaveNetDecoderOptions& options = {}) {
     if (options.half)
       halved_ = std::make_shared<const Halved>(net);
     else
@@ -301,5 +303,7 @@ class WaveNetDecoder {
   std::shared_ptr<const Full> full_;
   std::shared_ptr<const Halved> halved_;
 };
+
+using WaveNetDecoder = BasicWaveNetDecoder<float>;
 
 }  // namespace tessera::inline TESSERA_ISA

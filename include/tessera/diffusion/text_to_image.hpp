@@ -36,12 +36,14 @@ struct Prompt {
   Prompt(const char* t, PaintOptions o = {}) : text(t), options(o) {}
 };
 
-struct TextToImage {
+/// A template so that it costs only programs that use it.
+template <class T>
+struct BasicTextToImage {
   using Config = TextUNetConfig;
 
   Config config;
   Tokenizer tokenizer;
-  std::shared_ptr<const TextUNet<float>> net;  // shared: a run keeps it alive, copies are cheap
+  std::shared_ptr<const TextUNet<T>> net;  // shared: a run keeps it alive, copies are cheap
 
   /// Several pictures painted at once; item i is bit for bit what it would be alone.
   class Run {
@@ -50,7 +52,7 @@ struct TextToImage {
       if (done()) return false;
       const std::size_t i = static_cast<std::size_t>(at_++);
       solve_step(options_.solver, Path::straight, state_, times_[i], times_[i + 1],
-                 [this](const Tensor<float>& x, const PathPoint& p) { return clean(x, p); });
+                 [this](const Tensor<T>& x, const PathPoint& p) { return clean(x, p); });
       return true;
     }
     bool done() const { return at_ >= total(); }
@@ -58,39 +60,39 @@ struct TextToImage {
     Index total() const { return static_cast<Index>(times_.size()) - 1; }
     /// The picture as it is expected to become; after the last step, the picture. [side, side, 3], or [B, ...] for a
     /// batch.
-    Tensor<float> preview() const {
-      const Tensor<float>& x = done() || !state_.clean ? state_.x : state_.clean;
+    Tensor<T> preview() const {
+      const Tensor<T>& x = done() || !state_.clean ? state_.x : state_.clean;
       return single_ ? x.reshaped(x.shape().without(0)) : x;
     }
-    Tensor<float> finish() {
+    Tensor<T> finish() {
       while (step()) {}
       return preview();
     }
 
    private:
-    friend struct TextToImage;
+    friend struct BasicTextToImage;
 
-    Tensor<float> clean(const Tensor<float>& x, const PathPoint& p) const {
+    Tensor<T> clean(const Tensor<T>& x, const PathPoint& p) const {
       // Both predictions of guidance are one batch: each item comes out as it would alone, and what the network does
       // once a call (transforming weights, packing them) is done once.
       const Index b = x.extent(0);
       const bool guided = options_.guidance != 1;
-      const Tensor<float> in = guided ? concat({x, x}, 0) : x;
-      Tensor<float> v = (*net_)(in, Tensor<float>(Shape{in.extent(0)}, static_cast<float>(p.t)), context_);
+      const Tensor<T> in = guided ? concat({x, x}, 0) : x;
+      Tensor<T> v = (*net_)(in, Tensor<T>(Shape{in.extent(0)}, static_cast<T>(p.t)), context_);
       if (guided) v = guide(slice(v, 0, 0, b), slice(v, 0, b, 2 * b), options_.guidance);
-      Tensor<float> x0 = clean_from(Prediction::velocity, v, x, p);
+      Tensor<T> x0 = clean_from(Prediction::velocity, v, x, p);
       if (options_.clip > 0) {
-        using P = kernel::Pack<float>;
-        const float c = static_cast<float>(options_.clip);
+        using P = kernel::Pack<T>;
+        const T c = static_cast<T>(options_.clip);
         x0 = detail::map(std::move(x0), [c](P u) { return max(P(-c), min(P(c), u)); });
       }
       return x0;
     }
 
-    std::shared_ptr<const TextUNet<float>> net_;
+    std::shared_ptr<const TextUNet<T>> net_;
     PaintOptions options_;
-    TextContext<Tensor<float>> context_;  // of the texts; with guidance, then of as many empty ones
-    SolverState<float> state_;
+    TextContext<Tensor<T>> context_;  // of the texts; with guidance, then of as many empty ones
+    SolverState<T> state_;
     std::vector<double> times_;
     Index at_ = 0;
     bool single_ = true;
@@ -120,18 +122,20 @@ struct TextToImage {
     if (options.guidance != 1) conditions.resize(2 * texts.size());
     run.context_ = encode(conditions);
     const Index b = static_cast<Index>(texts.size()), each = config.side * config.side * config.channels;
-    run.state_.x = Tensor<float>(Shape{b, config.side, config.side, config.channels});
-    float* x = run.state_.x.data();
+    run.state_.x = Tensor<T>(Shape{b, config.side, config.side, config.channels});
+    T* x = run.state_.x.data();
     for (Index i = 0; i < b; ++i)
-      noises[static_cast<std::size_t>(i)].normal(std::span<float>(x + i * each, static_cast<std::size_t>(each)));
+      noises[static_cast<std::size_t>(i)].normal(std::span<T>(x + i * each, static_cast<std::size_t>(each)));
     return run;
   }
 
-  TextContext<Tensor<float>> encode(std::span<const std::string> texts) const {
+  TextContext<Tensor<T>> encode(std::span<const std::string> texts) const {
     std::vector<std::string> normal;
     for (const std::string& t : texts) normal.push_back(normalise(t));
     return net->text(tokenizer.encode(std::span<const std::string>(normal), config.text.length));
   }
 };
+
+using TextToImage = BasicTextToImage<float>;
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -133,7 +133,8 @@ inline TextUNetConfig read_config(const Safetensors& file) {
 }  // namespace detail
 
 /// The file of a model. Throws number_error when a weight does not fit the stored type.
-inline Safetensors to_file(const TextToImage& model, DType stored = DType::f16) {
+template <class T>
+Safetensors to_file(const BasicTextToImage<T>& model, DType stored = DType::f16) {
   Safetensors file;
   file.metadata["format"] = detail::text_to_image_format;
   file.metadata["config"] = detail::config_text(model.config);
@@ -142,13 +143,15 @@ inline Safetensors to_file(const TextToImage& model, DType stored = DType::f16) 
   return file;
 }
 /// Throws io_error naming file, field, expected and found; the first five differences if weights are of another model.
-inline TextToImage from_file(const Safetensors& file, std::type_identity<TextToImage>) {
-  TextToImage model{detail::read_config(file), Tokenizer::parse(detail::metadata_at(file, "tokenizer")), nullptr};
+template <class T>
+BasicTextToImage<T> from_file(const Safetensors& file, std::type_identity<BasicTextToImage<T>>) {
+  BasicTextToImage<T> model{detail::read_config(file), Tokenizer::parse(detail::metadata_at(file, "tokenizer")),
+                            nullptr};
   if (model.tokenizer.size() > model.config.text.vocabulary)
     throw_io(file.source(), "tokenizer", "at most " + std::to_string(model.config.text.vocabulary) + " tokens",
              std::to_string(model.tokenizer.size()));
   Rng rng(0);
-  auto net = std::make_shared<TextUNet<float>>(model.config, rng);
+  auto net = std::make_shared<TextUNet<T>>(model.config, rng);
   get(file, *net);
   model.net = std::move(net);
   return model;

@@ -10,6 +10,7 @@
 #include <span>
 
 #include <tessera/kernel/attention.hpp>
+#include <tessera/kernel/epilogue.hpp>
 #include <tessera/kernel/transpose.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel {

@@ -23,21 +23,23 @@ namespace tessera::inline TESSERA_ISA {
 
 using kernel::WeightFormat;
 
-class QuantizedLinear {
+/// A template so that it costs only programs that use it.
+template <class T>
+class BasicQuantizedLinear {
  public:
   /// No layer at all: `bool(layer)` is false.
-  QuantizedLinear() = default;
+  BasicQuantizedLinear() = default;
 
   /// weight [out, in]; bias [out], or an empty tensor for none. Throws shape_error, and number_error for weights the
   /// format cannot hold.
-  QuantizedLinear(const Tensor<float>& weight, const Tensor<float>& bias, WeightFormat format)
-      : QuantizedLinear(weight.rank() == 2 ? weight.extent(0) : -1, weight.rank() == 2 ? weight.extent(1) : -1, bias,
-                        format, weight.shape()) {
-    const float* from = std::as_const(weight).data();
+  BasicQuantizedLinear(const Tensor<T>& weight, const Tensor<T>& bias, WeightFormat format)
+      : BasicQuantizedLinear(weight.rank() == 2 ? weight.extent(0) : -1, weight.rank() == 2 ? weight.extent(1) : -1,
+                             bias, format, weight.shape()) {
+    const T* from = std::as_const(weight).data();
     for (Index i = 0; i < out_; ++i) check_row(from + i * in_, i);
     const Index padded = kernel::blocks_of(in_) * kernel::block_length;
     each_panel([&](Index begin, Index end, std::uint8_t* to) {
-      const kernel::Scratch<float> row(padded);
+      const kernel::Scratch<T> row(padded);
       const kernel::Scratch<std::uint8_t> stored(padded * 4);
       for (Index k = in_; k < padded; ++k) row[k] = 0.0f;
       for (Index i = begin; i < end; ++i) {
@@ -46,14 +48,14 @@ class QuantizedLinear {
       }
     });
   }
-  QuantizedLinear(const Linear<float>& layer, WeightFormat format)
-      : QuantizedLinear(layer.weight.value, layer.bias ? layer.bias->value : Tensor<float>(), format) {}
+  BasicQuantizedLinear(const Linear<T>& layer, WeightFormat format)
+      : BasicQuantizedLinear(layer.weight.value, layer.bias ? layer.bias->value : Tensor<T>(), format) {}
 
   /// From the blocks of a published file, row after row, as they are; format q8 or q4, `in` a multiple of 32. Throws
   /// shape_error.
-  static QuantizedLinear from_blocks(Index out, Index in, std::span<const std::uint8_t> blocks,
-                                     const Tensor<float>& bias, WeightFormat format) {
-    QuantizedLinear layer(out, in, bias, format, Shape{out, in});
+  static BasicQuantizedLinear from_blocks(Index out, Index in, std::span<const std::uint8_t> blocks,
+                                          const Tensor<T>& bias, WeightFormat format) {
+    BasicQuantizedLinear layer(out, in, bias, format, Shape{out, in});
     const Index row =
         format == WeightFormat::q8 ? kernel::published_bytes<kernel::Q8>(in) : kernel::published_bytes<kernel::Q4>(in);
     const bool of_blocks = format == WeightFormat::q8 || format == WeightFormat::q4;
@@ -79,30 +81,30 @@ class QuantizedLinear {
   WeightFormat format() const { return format_; }
   /// What a step of generation reads of it.
   Index bytes() const { return weight_.size() + bias_.size() * static_cast<Index>(sizeof(float)); }
-  const Tensor<float>& bias() const { return bias_; }
+  const Tensor<T>& bias() const { return bias_; }
 
   /// [..., in] -> [..., out]
-  Tensor<float> operator()(const Tensor<float>& x) const {
+  Tensor<T> operator()(const Tensor<T>& x) const {
     if (x.rank() == 0 || x.extent(-1) != in_)
       throw shape_error("QuantizedLinear: wants [..., " + std::to_string(in_) + "], got " + x.shape().to_string());
     Index extents[Shape::max_rank];
     for (int i = 0; i < x.rank(); ++i) extents[i] = x.shape()[i];
     extents[x.rank() - 1] = out_;
-    Tensor<float> y(Shape(extents, x.rank()));
+    Tensor<T> y(Shape(extents, x.rank()));
     apply(std::as_const(x).span(), y.span());
     return y;
   }
 
   /// The same into memory that is there: x holds rows of `in`, y as many rows of `out`.
-  void apply(std::span<const float> x, std::span<float> y) const {
+  void apply(std::span<const T> x, std::span<T> y) const {
     if (bias_)
-      apply(x, y, kernel::AddBias<float>{std::as_const(bias_).data()});
+      apply(x, y, kernel::AddBias<T>{std::as_const(bias_).data()});
     else
       apply(x, y, kernel::Identity{});
   }
   /// With an epilogue of your own in place of the bias (kernel/epilogue.hpp): bias and activation, a residual.
   template <class Epilogue>
-  void apply(std::span<const float> x, std::span<float> y, const Epilogue& epilogue) const {
+  void apply(std::span<const T> x, std::span<T> y, const Epilogue& epilogue) const {
     const Index rows = in_ > 0 ? static_cast<Index>(x.size()) / in_ : 0;
     if (rows * in_ != static_cast<Index>(x.size()) || rows * out_ != static_cast<Index>(y.size())) {
       throw shape_error("QuantizedLinear: " + std::to_string(in_) + " to " + std::to_string(out_) + ": got " +
@@ -120,13 +122,13 @@ class QuantizedLinear {
   }
 
   /// Row i of the weight as it now is, [in] floats: an embedding that shares its weight with the output looks up so.
-  void row(Index i, std::span<float> to) const {
+  void row(Index i, std::span<T> to) const {
     if (i < 0 || i >= out_ || static_cast<Index>(to.size()) != in_) {
       throw argument_error("QuantizedLinear: row: wants 0 <= i < " + std::to_string(out_) + " and room for " +
                            std::to_string(in_) + ", got i = " + std::to_string(i) + ", " + std::to_string(to.size()));
     }
     const Index padded = kernel::blocks_of(in_) * kernel::block_length;
-    const kernel::Scratch<float> whole(padded);
+    const kernel::Scratch<T> whole(padded);
     const kernel::Scratch<std::uint8_t> stored(padded * 4);
     const std::uint8_t* w = std::as_const(weight_).data();
     with_format([&](auto as) {
@@ -150,7 +152,7 @@ class QuantizedLinear {
   template <class Stored>
   static constexpr bool is_block = std::is_same_v<Stored, kernel::Q8> || std::is_same_v<Stored, kernel::Q4>;
 
-  QuantizedLinear(Index out, Index in, const Tensor<float>& bias, WeightFormat format, const Shape& shape)
+  BasicQuantizedLinear(Index out, Index in, const Tensor<T>& bias, WeightFormat format, const Shape& shape)
       : bias_(bias), out_(out), in_(in), format_(format) {
     if (out < 1 || in < 1) throw shape_error("QuantizedLinear: weight: wants [out, in], got " + shape.to_string());
     if (bias && (bias.rank() != 1 || bias.extent(0) != out)) {
@@ -191,7 +193,7 @@ class QuantizedLinear {
     kernel::parallel_for(out_, grain, [&](Index begin, Index end) { work(begin, end, to); });
   }
 
-  void check_row(const float* w, Index row) const {
+  void check_row(const T* w, Index row) const {
     if (format_ == WeightFormat::f32) return;  // holds everything
     const float limit = format_ == WeightFormat::f16  ? 65504.0f
                         : format_ == WeightFormat::q8 ? 127 * 65504.0f
@@ -207,7 +209,7 @@ class QuantizedLinear {
 
   /// Stores row i, which is `padded` with zeros to whole blocks, in its panel. `stored` is room to work in.
   template <class Stored>
-  void put(Stored as, const float* row, Index padded, std::uint8_t* stored, Index i, std::uint8_t* matrix) const {
+  void put(Stored as, const T* row, Index padded, std::uint8_t* stored, Index i, std::uint8_t* matrix) const {
     if constexpr (is_block<Stored>) {
       kernel::quantize(as, row, padded, stored);
       kernel::put_row(as, stored, i, in_, matrix);
@@ -221,9 +223,11 @@ class QuantizedLinear {
   }
 
   Tensor<std::uint8_t> weight_;  // in panels
-  Tensor<float> bias_;           // [out] or none
+  Tensor<T> bias_;               // [out] or none
   Index out_ = 0, in_ = 0;
   WeightFormat format_ = WeightFormat::f32;
 };
+
+using QuantizedLinear = BasicQuantizedLinear<float>;
 
 }  // namespace tessera::inline TESSERA_ISA

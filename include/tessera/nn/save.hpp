@@ -29,8 +29,8 @@ inline std::string joined(const std::string& prefix, const std::string& path) {
 /// Collects what differs; throws when that was anything.
 class Differences {
  public:
-  explicit Differences(const Safetensors& file)
-      : file_(file.source().empty() ? "safetensors" : printable(file.source(), 400)) {}
+  explicit Differences(const std::string& source) : file_(printable(source, 400)) {}
+  explicit Differences(const Safetensors& file) : Differences(file.source().empty() ? "safetensors" : file.source()) {}
 
   void add(const std::string& name, const std::string& expected, const std::string& found) {
     if (count_++ < shown)

@@ -1,6 +1,7 @@
 // A small bidirectional transformer over token ids: one vector per token for cross-attention, and one for the whole text.
 #pragma once
 
+#include <tessera/nn/dropout.hpp>
 #include <tessera/nn/embedding.hpp>
 #include <tessera/nn/positions.hpp>
 #include <tessera/nn/transformer.hpp>
@@ -40,6 +41,12 @@ struct TextEncoder {
   /// ids [B, T], 0 is padding (at the end of a row).
   template <Ids I>
   auto operator()(const I& ids) const {
+    Dropout none;
+    return (*this)(ids, none);
+  }
+  /// In training: numbers are dropped on the way in and at the end of every branch.
+  template <Ids I>
+  auto operator()(const I& ids, Dropout& drop) const {
     const Tensor<std::int32_t>& plain_ids = ids_of(ids);
     if (plain_ids.rank() != 2)
       throw shape_error("TextEncoder: ids [B, T] wanted, shape is " + plain_ids.shape().to_string());
@@ -53,8 +60,11 @@ struct TextEncoder {
       for (Index i = 0; i < t; ++i) count += (k[r * t + i] = plain_ids[r * t + i] != 0 ? 1 : 0);
       for (Index i = 0; i < t; ++i) s[r * t + i] = k[r * t + i] ? T(1) / static_cast<T>(count) : T(0);
     }
-    auto x = positions(embedding(ids));
-    for (const TransformerBlock<T>& block : blocks) x = block(x, keep);
+    auto x = drop(positions(embedding(ids)));
+    for (const TransformerBlock<T>& block : blocks) {
+      x = x + drop(block.attention(block.norm1(x), keep));
+      x = x + drop(block.mlp(block.norm2(x)));
+    }
     x = norm(x);
     using X = decltype(x);
     X pooled = sum(x * share, {1});

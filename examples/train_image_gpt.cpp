@@ -1,0 +1,300 @@
+// Trains the autoregressive painter of examples/paint (`--model image_gpt`) on the emoji that install from Debian: 32 x
+// 32 pixels of 256 colours, one after the other, after a caption in English or Chinese. Stops with Ctrl-C, goes on
+// where it stopped; a run that was stopped ends with the same bytes as one that was not.
+//
+//   build/examples/train_image_gpt --folder run --output image_gpt.safetensors --curve loss.png
+//   build/examples/train_image_gpt --folder run --output image_gpt.safetensors --export    what there is so far
+//   build/examples/train_image_gpt --from image_gpt.safetensors --steps 5000        goes on from finished weights
+//
+// What the captions mean it takes over, unchanged, from the text encoder that train_paint has learned with its own
+// pictures (--text): an hour on one core is enough for 1,024 pixels a picture, not for two languages as well. `--text
+// none` learns one.
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <tessera/autoregressive/image_gpt_file.hpp>
+#include <tessera/diffusion/text_to_image_file.hpp>
+#include <tessera/io/png.hpp>
+#include <tessera/train/interrupt.hpp>
+#include <tessera/train/loop.hpp>
+#include <tessera/train/sampler.hpp>
+#include <tessera/unit/token_learn.hpp>
+
+#include "examples/support/captions.hpp"
+#include "examples/support/cli.hpp"
+#include "examples/support/contact_sheet.hpp"
+#include "examples/support/emoji.hpp"
+#include "examples/support/plot.hpp"
+
+using namespace tessera;
+using namespace tessera::examples;
+
+namespace {
+
+constexpr const char* program = "train_image_gpt";
+constexpr double unconditional = 0.1;  // share of the captions left empty, for classifier-free guidance
+constexpr Index vocabulary = 2048;     // of a tokenizer learned here
+
+struct Options {
+  Index steps = 9000, hold = 5500, batch = 4, layers = 5, heads = 5, width = 160, warmup = 200, evaluate_every = 500,
+        sample_every = 1000, save_every = 250, threads = 0;
+  double rate = 1.5e-3, decay = 0.05, dropout = 0;
+  std::uint64_t seed = 1;
+  std::string folder = "run", output = "image_gpt.safetensors", curve, from;
+  std::string text = TESSERA_WEIGHTS_DIR "/paint.safetensors";
+  bool only_export = false;
+};
+
+void describe(Cli& cli, Options& o) {
+  constexpr Index most = 10'000'000;
+  const auto number = [&](const char* name, Index& value, const std::string& help, Index low, Index high) {
+    cli.option(name, value, help + " (default " + std::to_string(value) + ")", low, high);
+  };
+  number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  number("--hold", o.hold, "steps before the learning rate falls, in a line, to 0", 0, most);
+  number("--batch", o.batch, "pictures a step", 1, 1024);
+  number("--layers", o.layers, "blocks of the transformer", 1, 64);
+  number("--heads", o.heads, "attention heads", 1, 64);
+  number("--width", o.width, "numbers a pixel, a multiple of the heads", 8, 4096);
+  cli.option("--rate", o.rate, "greatest learning rate (default 0.0015)", 0, 1);
+  number("--warmup", o.warmup, "steps in which it rises", 0, most);
+  cli.option("--decay", o.decay, "weight decay (default 0.05)", 0, 10);
+  cli.option("--dropout", o.dropout, "share of numbers dropped in training (default 0)", 0, 0.9);
+  cli.option("--seed", o.seed, "of weights, order and captions (default 1)");
+  cli.option("--text", o.text, "a model of train_paint whose text encoder is taken over; none: one is learned");
+  cli.option("--from", o.from, "weights to start from, as --output writes them");
+  cli.option("--folder", o.folder, "where checkpoints and samples go, and a run goes on from (default run)");
+  cli.option("--output", o.output, "the finished model, in half precision (default image_gpt.safetensors)");
+  cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
+  number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0, most);
+  number("--sample-every", o.sample_every, "steps between sheets of 16 pictures; 0: none", 0, most);
+  number("--save-every", o.save_every, "steps between checkpoints", 1, most);
+  number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
+  cli.flag("--export", o.only_export, "no training: the newest checkpoint's weights to --output");
+}
+
+struct Data {
+  EmojiSet set = read_emoji({.side = 32, .flags = false});
+  Split split = split_emoji(set.items);
+  Captions captions{set.items};
+  ColourPalette palette;
+  Tensor<std::int32_t> pixels;  // [N, side^2]
+
+  Data() = default;
+  Data(const Data&) = delete;  // the captions refer to the items
+
+  void see_with(ColourPalette with) {
+    palette = std::move(with);
+    pixels = palette.encode(set.pictures);
+  }
+  Tensor<std::int32_t> pixels_of(std::span<const int> items) const {
+    const Index each = pixels.cols();
+    Tensor<std::int32_t> some(Shape{static_cast<Index>(items.size()), each});
+    std::int32_t* to = some.data();
+    for (const int i : items) {
+      std::memcpy(to, pixels.data() + i * each, static_cast<std::size_t>(each) * sizeof *to);
+      to += each;
+    }
+    return some;
+  }
+};
+
+/// The start of a run: from finished weights, from another model's text encoder, or from nothing.
+ImageGpt start(const Options& o, Data& data) {
+  Rng rng(o.seed);
+  if (!o.from.empty()) {
+    ImageGpt model = load_image_gpt(o.from);
+    data.see_with(model.palette());
+    return model;
+  }
+  data.see_with(learn_palette(data.set.pictures, 256, Noise{o.seed}));
+  ImageGptConfig config{.layers = o.layers, .heads = o.heads, .width = o.width};
+  Tokenizer tokenizer;
+  std::shared_ptr<const TextUNet<float>> teacher;
+  if (o.text == "none") {
+    tokenizer = learn_tokens(data.captions.corpus(), vocabulary);
+    config.text.vocabulary = vocabulary;
+  } else {
+    const TextToImage paint = load<TextToImage>(o.text);
+    tokenizer = paint.tokenizer;
+    config.text = paint.config.text;
+    teacher = paint.net;
+  }
+  auto net = std::make_shared<ImageGptNet<float>>(config, rng);
+  if (teacher) net->text = teacher->text;
+  return {std::move(net), data.palette, std::move(tokenizer)};
+}
+
+Tensor<std::int32_t> tokens_of(const ImageGpt& model, const std::vector<std::string>& captions) {
+  return model.tokenizer().encode(std::span<const std::string>(captions), model.config().words);
+}
+
+/// Bits a pixel of the held-out pictures under their English names.
+double evaluate(const ImageGptNet<float>& net, const ImageGpt& model, const Data& data) {
+  constexpr std::size_t together = 16;
+  const std::vector<int>& items = data.split.held_out;
+  double sum = 0;
+  for (std::size_t first = 0; first < items.size(); first += together) {
+    const auto some = std::span(items).subspan(first, std::min(together, items.size() - first));
+    std::vector<std::string> captions;
+    for (const int i : some) captions.push_back(data.captions.canonical(i, Language::english));
+    const Tensor<std::int32_t> pixels = data.pixels_of(some);
+    const Tensor<float> loss = cross_entropy(net(net.text(tokens_of(model, captions)), pixels), pixels);
+    sum += static_cast<double>(loss.item()) * static_cast<double>(some.size());
+  }
+  return sum / static_cast<double>(items.size()) / std::log(2.0);
+}
+
+ImageGpt with_weights(const ImageGpt& model, const ImageGptNet<float>& net) {
+  return {std::make_shared<const ImageGptNet<float>>(net), model.palette(), model.tokenizer()};
+}
+
+/// Sixteen prompts as the weights paint them now.
+void write_sample(const std::string& path, const ImageGpt& model) {
+  const std::vector<std::string> prompts = {"red heart",
+                                            "狗",
+                                            "woman running: dark skin tone",
+                                            "pizza",
+                                            "crying face",
+                                            "貓臉",
+                                            "rocket",
+                                            "蘋果",
+                                            "waving hand: light skin tone",
+                                            "sun",
+                                            "雪人",
+                                            "blue circle",
+                                            "man farmer: medium skin tone",
+                                            "鬱金香",
+                                            "house",
+                                            "bicycle"};
+  std::vector<Noise> noises;
+  for (std::size_t i = 0; i < prompts.size(); ++i) noises.push_back(Noise{42}.fork(i));
+  const Tensor<float> made = model.begin(prompts, noises).finish();
+  write_png(path, contact_sheet(to_8bit(made), prompts, {.columns = 4, .upscale = 4}));
+}
+
+void write_curve(const Options& o, const Tensor<float>& losses, const std::vector<double>& held_out) {
+  if (o.curve.empty()) return;
+  std::vector<PlotLine> lines(1);
+  lines[0].label = "training";
+  for (Index i = 0; i < losses.size(); ++i) lines[0].y.push_back(static_cast<double>(losses[i]) / std::log(2.0));
+  if (held_out.size() > 1) {
+    const auto every = static_cast<double>(o.evaluate_every);
+    lines.push_back({.label = "held out", .y = held_out, .first = every, .step = every});
+  }
+  write_png(o.curve, plot(lines, {.title = "Image GPT on emoji",
+                                  .x_label = "step",
+                                  .y_label = "bits a pixel",
+                                  .log_y = true,
+                                  .smoothing = 0.98}));
+}
+
+/// Held-out bits so far are kept with the checkpoints.
+std::string joined(const std::vector<double>& values) {
+  std::string text;
+  char number[32];
+  for (const double v : values) {
+    std::snprintf(number, sizeof number, "%.17g ", v);
+    text += number;
+  }
+  return text;
+}
+std::vector<double> separated(const std::string& text) {
+  std::vector<double> values;
+  for (std::size_t at = 0, end; (end = text.find(' ', at)) != std::string::npos; at = end + 1)
+    values.push_back(std::strtod(text.substr(at, end - at).c_str(), nullptr));
+  return values;
+}
+
+int train_image_gpt(int argc, char** argv) {
+  Options o;
+  Cli cli(program, "Trains the autoregressive painter on the emoji that install from Debian.");
+  describe(cli, o);
+  if (const auto end = cli.parse(argc, argv)) return *end;
+  if (o.threads > 0) set_threads(static_cast<int>(o.threads));
+
+  Data data;
+  const ImageGpt model = start(o, data);
+  ImageGptNet<float> net = model.net();
+  if (o.text != "none") freeze(net, "text.*");
+  Trainer<ImageGptNet<float>> trainer(
+      net, {.rate = o.rate, .beta2 = 0.98, .decay = o.decay},
+      {.steps = o.steps,
+       .clip_norm = 1,
+       .schedule = {.decay = Decay::linear, .warmup = o.warmup, .hold = o.hold, .total = o.steps},
+       .seed = o.seed + 77,
+       .checkpoint = o.folder,
+       .checkpoint_every = o.save_every,
+       .keep = 2,
+       .items = o.batch});
+  const Resumed resumed = trainer.resume();
+  for (const std::string& note : resumed.notes) complain(program, "warning: " + note);
+  std::vector<double> held_out = separated(trainer.extras()["held out"]);
+  if (o.only_export) {
+    if (resumed.step == 0) throw io_error(o.folder + ": no checkpoint to export; train first, without --export");
+    to_file(with_weights(model, net)).write(o.output);
+    write_curve(o, trainer.history(), held_out);
+    std::fprintf(stderr, "wrote %s: the weights of step %lld\n", printable(o.output).c_str(),
+                 static_cast<long long>(resumed.step));
+    return exit_done;
+  }
+  if (resumed.step > 0) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(resumed.step));
+  std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
+               data.split.held_out.size(), static_cast<long long>(parameter_count(net)));
+
+  EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
+  const auto loss = [&](auto& tape, auto& module, const TrainStep& at) {
+    const Tensor<Index> places = sampler(at.batch);
+    std::vector<int> items;
+    std::vector<std::string> captions;
+    for (Index i = 0; i < o.batch; ++i) {
+      const auto word = static_cast<std::uint64_t>(i);
+      items.push_back(data.split.train[static_cast<std::size_t>(places[i])]);
+      captions.push_back(at.noise.unit(word) < unconditional ? ""
+                                                             : data.captions.draw(items.back(), at.noise.bits(word)));
+    }
+    const Tensor<std::int32_t> pixels = data.pixels_of(items);
+    const auto caption = module.text(tape.ids(tokens_of(model, captions)));
+    return cross_entropy(module(caption, pixels, {.share = o.dropout, .noise = at.noise.fork(1)}), pixels);
+  };
+  const bool live = ::isatty(STDERR_FILENO) != 0;
+  const Interrupt interrupt;
+  const TrainEnd end = trainer.run(
+      loss,
+      [&](const TrainProgress& p) {
+        if (p.step % (live ? 5 : 50) == 0 || p.step == p.steps)
+          std::fprintf(stderr, "%s%s%s", live ? "\r\x1b[K" : "", to_string(p).c_str(), live ? "" : "\n");
+        if (o.sample_every > 0 && p.step % o.sample_every == 0)
+          write_sample(o.folder + "/sample-" + std::to_string(p.step) + ".png", with_weights(model, net));
+        if (o.evaluate_every > 0 && p.step % o.evaluate_every == 0 && p.step != p.steps) {
+          held_out.push_back(evaluate(net, model, data));
+          trainer.extras()["held out"] = joined(held_out);
+          std::fprintf(stderr, "%sstep %lld: held out %.4f bits a pixel\n", live ? "\n" : "",
+                       static_cast<long long>(p.step), held_out.back());
+          write_curve(o, trainer.history(), held_out);
+        }
+      },
+      interrupt);
+  if (live) std::fputc('\n', stderr);
+  if (end == TrainEnd::interrupted) {
+    write_curve(o, trainer.history(), held_out);
+    complain(program, "interrupted; the same command goes on from step " + std::to_string(trainer.steps_done()));
+    return exit_interrupted;
+  }
+  held_out.push_back(evaluate(net, model, data));
+  write_curve(o, trainer.history(), held_out);
+  to_file(with_weights(model, net)).write(o.output);
+  std::printf("held out %.4f bits a pixel after %lld steps; training took %.1f s\n", held_out.back(),
+              static_cast<long long>(trainer.steps_done()), trainer.seconds());
+  std::fprintf(stderr, "wrote %s\n", printable(o.output).c_str());
+  return exit_done;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(program, train_image_gpt, argc, argv); }

@@ -1,0 +1,206 @@
+// Trains a PixelCNN on Fashion-MNIST, conditioned on the class, 8 bits a pixel: bits a dimension on the test pictures,
+// and a sheet of drawn ones. Stops with Ctrl-C, goes on where it stopped.
+//
+//   build/examples/train_pixel_cnn --folder run --output pixel_cnn.safetensors --curve loss.png --sheet drawn.png
+//   build/examples/train_pixel_cnn --mixture 10                               a mixture of logistics for a softmax
+//   build/examples/train_pixel_cnn --classifier classifier.safetensors        does a classifier see the class asked for?
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <tessera/autoregressive/pixel_cnn_run.hpp>
+#include <tessera/io/png.hpp>
+#include <tessera/nn/save.hpp>
+#include <tessera/train/interrupt.hpp>
+#include <tessera/train/loop.hpp>
+#include <tessera/train/sampler.hpp>
+
+#include "examples/support/cli.hpp"
+#include "examples/support/contact_sheet.hpp"
+#include "examples/support/fashion.hpp"
+#include "examples/support/picture_classifier.hpp"
+#include "examples/support/plot.hpp"
+
+using namespace tessera;
+using namespace tessera::examples;
+
+namespace {
+
+constexpr const char* program = "train_pixel_cnn";
+constexpr Index classes = 10, side = 28;
+
+struct Options {
+  Index steps = 6000, batch = 16, width = 32, layers = 6, kernel = 3, mixture = 0, tested = 10000, evaluate_every = 500,
+        drawn = 100, save_every = 500, threads = 0;
+  double rate = 2e-3;
+  std::uint64_t seed = 1;
+  std::string folder, output, curve, sheet, classifier;
+};
+
+void describe(Cli& cli, Options& o) {
+  constexpr Index most = 10'000'000;
+  const auto number = [&](const char* name, Index& value, const std::string& help, Index low, Index high) {
+    cli.option(name, value, help + " (default " + std::to_string(value) + ")", low, high);
+  };
+  number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  number("--batch", o.batch, "pictures a step", 1, 60000);
+  number("--width", o.width, "channels of each stack", 1, 4096);
+  number("--layers", o.layers, "gated layers", 1, 256);
+  number("--kernel", o.kernel, "their kernel but the first one's, which is 7", 3, 63);
+  number("--mixture", o.mixture, "logistics in the mixture; 0: a softmax of 256 levels", 0, 1024);
+  cli.option("--rate", o.rate, "Adam's learning rate (default 0.002); it falls to 0 along a cosine", 0, 1);
+  cli.option("--seed", o.seed, "of weights, order and drawing (default 1)");
+  cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from");
+  cli.option("--output", o.output, "the finished weights, in half precision");
+  cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
+  cli.option("--sheet", o.sheet, "a PNG of drawn pictures, a column a class");
+  cli.option("--classifier", o.classifier, "weights of train_classifier: looks at the drawn pictures");
+  number("--drawn", o.drawn, "pictures drawn at the end", 0, 10000);
+  number("--tested", o.tested, "test pictures that the last figure is taken over; those before it take 500", 1, 10000);
+  number("--evaluate-every", o.evaluate_every, "steps between looks at the test pictures; 0: at the end only", 0, most);
+  number("--save-every", o.save_every, "steps between checkpoints", 1, most);
+  number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
+}
+
+Tensor<float> one_hot(const Tensor<std::int32_t>& labels) {
+  Tensor<float> y(Shape{labels.size(), classes}, 0.f);
+  float* to = y.data();
+  for (Index i = 0; i < labels.size(); ++i) to[i * classes + labels[i]] = 1;
+  return y;
+}
+
+/// Bits a dimension of the first `count` pictures.
+double evaluate(const PixelCnn<float>& net, const Fashion& data, Index count) {
+  constexpr Index together = 50;
+  double nats = 0;
+  for (Index i = 0; i < count; i += together) {
+    const Index end = std::min(i + together, count);
+    nats +=
+        static_cast<double>(net.loss(slice(data.pictures, 0, i, end), one_hot(slice(data.labels, 0, i, end))).item()) *
+        static_cast<double>(end - i);
+  }
+  return nats / static_cast<double>(count) / std::log(2.0);
+}
+
+/// Pictures of all classes in turn, [count, 28, 28, 1].
+Tensor<std::uint8_t> draw(const PixelCnn<float>& net, const Tensor<std::int32_t>& labels, std::uint64_t seed) {
+  const PixelCnnPainter painter{PixelCnnDecoder(net, side, side)};
+  std::vector<Noise> noises;
+  for (Index i = 0; i < labels.size(); ++i) noises.push_back(Noise{seed}.fork(900).fork(static_cast<std::uint64_t>(i)));
+  return painter.begin(one_hot(labels), noises).finish();
+}
+
+void write_sheet(const std::string& path, const Tensor<std::uint8_t>& pictures) {
+  Tensor<std::uint8_t> rgb(pictures.shape().with(-1, 3));
+  std::uint8_t* to = rgb.data();
+  for (Index i = 0; i < pictures.size(); ++i)
+    for (int c = 0; c < 3; ++c) *to++ = pictures[i];
+  std::vector<std::string> names;
+  for (Index i = 0; i < pictures.extent(0); ++i)
+    names.emplace_back(i < classes ? fashion_classes[static_cast<std::size_t>(i)] : "");
+  write_png(path, contact_sheet(rgb, names, {.columns = classes, .upscale = 2, .padding = 4}));
+}
+
+/// The share of pictures that the classifier takes for what was asked.
+double agreement(const std::string& weights, const Tensor<std::uint8_t>& pictures, const Tensor<std::int32_t>& labels) {
+  Rng rng(0);
+  PictureClassifier<float> judge(rng);
+  load(weights, judge);
+  const Tensor<float> said =
+      in_parts(in_symmetric_interval(pictures), [&](const Tensor<float>& x) { return judge(x); });
+  Index right = 0;
+  for (Index i = 0; i < labels.size(); ++i) {
+    Index best = 0;
+    for (Index k = 1; k < classes; ++k) best = said[i * classes + k] > said[i * classes + best] ? k : best;
+    right += best == labels[i] ? 1 : 0;
+  }
+  return static_cast<double>(right) / static_cast<double>(labels.size());
+}
+
+void write_curve(const Options& o, const Tensor<float>& losses, const std::vector<double>& tested, Index first) {
+  if (o.curve.empty()) return;
+  std::vector<PlotLine> lines(1);
+  lines[0].label = "training";
+  for (Index i = 0; i < losses.size(); ++i) lines[0].y.push_back(static_cast<double>(losses[i]) / std::log(2.0));
+  if (tested.size() > 1)
+    lines.push_back({.label = "test",
+                     .y = tested,
+                     .first = static_cast<double>(first),
+                     .step = static_cast<double>(o.evaluate_every)});
+  write_png(o.curve, plot(lines, {.title = "PixelCNN on Fashion-MNIST",
+                                  .x_label = "step",
+                                  .y_label = "bits a dimension",
+                                  .log_y = true,
+                                  .smoothing = 0.97}));
+}
+
+int train_pixel_cnn(int argc, char** argv) {
+  Options o;
+  Cli cli(program, "Trains a class-conditional PixelCNN on Fashion-MNIST.");
+  describe(cli, o);
+  if (const auto end = cli.parse(argc, argv)) return *end;
+  if (o.threads > 0) set_threads(static_cast<int>(o.threads));
+
+  const Fashion train = read_fashion(FashionPart::train), test = read_fashion(FashionPart::test);
+  Rng rng(o.seed);
+  PixelCnn<float> net(
+      {.width = o.width, .layers = o.layers, .kernel = o.kernel, .condition = classes, .components = o.mixture}, rng);
+  Trainer<PixelCnn<float>> trainer(net, {.rate = o.rate, .beta2 = 0.99, .decay = 0.01},
+                                   {.steps = o.steps,
+                                    .clip_norm = 1,
+                                    .schedule = {.decay = Decay::cosine, .warmup = 100, .total = o.steps + 1},
+                                    .seed = o.seed + 77,
+                                    .checkpoint = o.folder,
+                                    .checkpoint_every = o.save_every,
+                                    .keep = 2,
+                                    .items = o.batch});
+  const Resumed resumed = trainer.resume();
+  for (const std::string& note : resumed.notes) complain(program, "warning: " + note);
+  if (resumed.step > 0) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(resumed.step));
+  std::fprintf(stderr, "%lld parameters\n", static_cast<long long>(parameter_count(net)));
+
+  EpochSampler sampler(train.pictures.extent(0), o.batch, o.seed);
+  std::vector<double> tested;  // of this run
+  const Index first = o.evaluate_every > 0 ? (resumed.step / o.evaluate_every + 1) * o.evaluate_every : 0;
+  const Interrupt interrupt;
+  const TrainEnd end = trainer.run(
+      [&](auto& tape, auto& module, const TrainStep& at) {
+        const Tensor<Index> items = sampler(at.batch);
+        return module.loss(tape, rows_of(train.pictures, items), one_hot(rows_of(train.labels, items)));
+      },
+      [&](const TrainProgress& p) {
+        if (p.step % 100 == 0 || p.step == p.steps) std::fprintf(stderr, "%s\n", to_string(p).c_str());
+        if (o.evaluate_every > 0 && p.step % o.evaluate_every == 0 && p.step != p.steps) {
+          tested.push_back(evaluate(net, test, 500));
+          std::fprintf(stderr, "step %lld: test %.4f bits a dimension\n", static_cast<long long>(p.step),
+                       tested.back());
+          write_curve(o, trainer.history(), tested, first);
+        }
+      },
+      interrupt);
+  if (end == TrainEnd::interrupted) {
+    complain(program, "interrupted; the same command goes on from step " + std::to_string(trainer.steps_done()));
+    return exit_interrupted;
+  }
+  if (!o.output.empty()) save(o.output, net, {{"model", "pixel_cnn"}}, DType::f16);
+  tested.push_back(evaluate(net, test, o.tested));
+  write_curve(o, trainer.history(), tested, first);
+  std::printf("test %.4f bits a dimension over %lld pictures after %lld steps; training took %.0f s\n", tested.back(),
+              static_cast<long long>(o.tested), static_cast<long long>(trainer.steps_done()), trainer.seconds());
+  if (o.drawn == 0) return exit_done;
+  Tensor<std::int32_t> labels(Shape{o.drawn});
+  for (Index i = 0; i < o.drawn; ++i) labels.data()[i] = static_cast<std::int32_t>(i % classes);
+  const Tensor<std::uint8_t> pictures = draw(net, labels, o.seed);
+  if (!o.sheet.empty()) write_sheet(o.sheet, pictures);
+  if (!o.classifier.empty())
+    std::printf("the classifier sees the class asked for in %.1f %% of %lld drawn pictures\n",
+                100 * agreement(o.classifier, pictures, labels), static_cast<long long>(o.drawn));
+  return exit_done;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(program, train_pixel_cnn, argc, argv); }

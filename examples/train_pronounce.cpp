@@ -1,0 +1,370 @@
+// Trains examples/pronounce on the words of Debian's pocketsphinx-en-us: letters to phonemes, phoneme after phoneme or all at
+// once. A tenth of the words is held out. Stops with Ctrl-C, goes on where it stopped; a run that was stopped ends with the same
+// bytes as one that was not.
+//
+//   build/examples/train_pronounce --folder run --output pronounce.safetensors --curve loss.png
+//   build/examples/train_pronounce --model ctc --steps 6000 --folder ctc --output ctc.safetensors
+//   build/examples/train_pronounce --score length.safetensors --lengths 5 --judge pronounce.safetensors
+//
+// What is printed at the end, over all held-out words: phoneme error, the edit distance to the nearest listed pronunciation by its
+// length; word error, the share of words that equal none; phonemes a second, and passes of the answering half a word.
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <tessera/io/png.hpp>
+#include <tessera/nonautoregressive/one_shot_loss.hpp>
+#include <tessera/train/interrupt.hpp>
+#include <tessera/train/length_sampler.hpp>
+#include <tessera/train/loop.hpp>
+
+#include "examples/support/cli.hpp"
+#include "examples/support/plot.hpp"
+#include "examples/support/pronounce_model.hpp"
+
+using namespace tessera;
+using namespace tessera::examples;
+
+namespace {
+
+constexpr const char* program = "train_pronounce";
+
+struct Options {
+  std::string model = "transformer", folder = "run", output = "pronounce.safetensors", curve, score, judge;
+  Index steps = 22000, batch = 64, warmup = 500, width = 128, heads = 4, layers = 3, hidden = 344, lengths = 5,
+        words = 0, test_words = 0, evaluate_every = 1000, save_every = 500, threads = 0;
+  double rate = 1.5e-3, decay = 0.01, dropout = 0.1, smoothing = 0.1;
+  std::uint64_t seed = 1;
+  bool only_export = false;
+};
+
+void describe(Cli& cli, Options& o) {
+  constexpr Index most = 10'000'000;
+  const auto number = [&](const char* name, Index& value, const std::string& help, Index low, Index high) {
+    cli.option(name, value, help + " (default " + std::to_string(value) + ")", low, high);
+  };
+  cli.option("--model", o.model, "transformer, recurrent, length, fixed or ctc (default transformer)");
+  number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  number("--batch", o.batch, "words a step", 1, 4096);
+  cli.option("--rate", o.rate, "greatest learning rate (default 0.0015)", 0, 1);
+  number("--warmup", o.warmup, "steps in which the rate rises", 0, most);
+  cli.option("--decay", o.decay, "weight decay (default 0.01)", 0, 10);
+  cli.option("--dropout", o.dropout, "share of numbers dropped in training (default 0.1)", 0, 0.9);
+  cli.option("--smoothing", o.smoothing, "label smoothing, not for ctc (default 0.1)", 0, 0.9);
+  number("--width", o.width, "numbers a letter or phoneme", 8, 4096);
+  number("--heads", o.heads, "attention heads, not for recurrent", 1, 64);
+  number("--layers", o.layers, "blocks of each half, not for recurrent", 1, 64);
+  number("--hidden", o.hidden, "numbers of recurrent's state", 2, 4096);
+  cli.option("--seed", o.seed, "of weights, order and dropout (default 1)");
+  cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default run)");
+  cli.option("--output,-o", o.output, "the finished model, in half precision (default pronounce.safetensors)");
+  cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
+  number("--evaluate-every", o.evaluate_every, "steps between looks at held-out words; 0: at the end only", 0, most);
+  number("--save-every", o.save_every, "steps between checkpoints", 1, most);
+  number("--words", o.words, "learn from so many words only; 0: all", 0, most);
+  number("--test-words", o.test_words, "score so many held-out words only; 0: all", 0, most);
+  cli.option("--score", o.score, "no training: the figures of this model");
+  number("--lengths", o.lengths, "how many lengths `length` tries side by side, beside the likeliest alone", 1, 31);
+  cli.option("--judge", o.judge, "a transformer that ranks what `length` offers");
+  cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
+  number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
+}
+
+/// Every (word, pronunciation) to learn from.
+struct Pairs {
+  std::vector<const SpokenUnits*> words, said;
+  std::vector<Index> lengths;  // by word, then pronunciation
+
+  template <class Can>
+  Pairs(const std::vector<PronouncedWord>& from, Index most, const Can& can) {
+    for (const PronouncedWord& w : from) {
+      if (most > 0 && static_cast<Index>(words.size()) >= most) break;
+      for (const SpokenUnits& s : w.said) {
+        if (!can(w.letters, s)) continue;
+        words.push_back(&w.letters);
+        said.push_back(&s);
+        lengths.push_back(static_cast<Index>(w.letters.size() * 64 + s.size()));
+      }
+    }
+  }
+};
+struct Batch {
+  std::vector<SpokenUnits> words, said;
+};
+Batch batch_of(const Pairs& pairs, std::span<const Index> items) {
+  Batch b;
+  for (const Index i : items) {
+    b.words.push_back(*pairs.words[static_cast<std::size_t>(i)]);
+    b.said.push_back(*pairs.said[static_cast<std::size_t>(i)]);
+  }
+  return b;
+}
+
+/// Nats a phoneme, the end included where it is one. `as_ids` puts ids on a tape, or leaves them.
+template <class Net, class AsIds>
+auto loss_of(const Net& net, const Batch& b, const AsIds& as_ids, Dropout& drop, double smoothing) {
+  if constexpr (requires { net.config.kind; }) {
+    return one_shot_loss(net, as_ids(padded(b.words, 0)), b.said, drop, smoothing);
+  } else {
+    const Seq2SeqBatch pairs(b.words, b.said);
+    return cross_entropy(net(as_ids(pairs.source), as_ids(pairs.read), drop), pairs.wanted, {.smoothing = smoothing});
+  }
+}
+
+/// The same over a thousand held-out pairs, evenly taken, nothing dropped or smoothed.
+template <class Net>
+double held_out_nats(const Net& net, const Pairs& pairs) {
+  constexpr Index most = 1024, together = 64;
+  const Index all = static_cast<Index>(pairs.words.size()), count = std::min(most, all);
+  double sum = 0;
+  Dropout none;
+  for (Index i = 0; i < count; i += together) {
+    std::vector<Index> items;
+    for (Index k = i; k < std::min(count, i + together); ++k) items.push_back(k * all / count);
+    const auto plain = [](const Tensor<std::int32_t>& ids) { return ids; };
+    sum += static_cast<double>(loss_of(net, batch_of(pairs, items), plain, none, 0).item()) *
+           static_cast<double>(items.size());
+  }
+  return sum / static_cast<double>(count);
+}
+
+// ---- Figures
+
+/// Scores the first answer to each word, `choose` having had a look at them; prints a line.
+template <class Choose>
+void score(const char* name, const Pronouncer& model, std::span<const PronouncedWord> words,
+           const PronounceOptions& options, const Choose& choose) {
+  constexpr std::size_t together = 64;
+  PronunciationScore result;
+  double seconds = 0, phonemes = 0, passes = 0;
+  for (std::size_t i = 0; i < words.size(); i += together) {
+    const auto some = words.subspan(i, std::min(together, words.size() - i));
+    std::vector<SpokenUnits> letters;
+    for (const PronouncedWord& w : some) letters.push_back(w.letters);
+    const auto start = std::chrono::steady_clock::now();
+    PronounceAnswers answers = model(letters, options);
+    choose(letters, answers);
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    passes += answers.passes * static_cast<double>(some.size());
+    for (std::size_t k = 0; k < some.size(); ++k) {
+      result.add(some[k], answers.each[k][0].phonemes);
+      phonemes += static_cast<double>(answers.each[k][0].phonemes.size());
+    }
+  }
+  std::printf("%-28s phoneme error %5.2f %%  word error %5.2f %%  %7.0f phonemes/s  %5.2f passes a word\n", name,
+              100 * result.phoneme_error(), 100 * result.word_error(), phonemes / seconds,
+              passes / static_cast<double>(result.words()));
+  std::fflush(stdout);
+}
+void score(const char* name, const Pronouncer& model, std::span<const PronouncedWord> words,
+           const PronounceOptions& options) {
+  score(name, model, words, options, [](const auto&, const auto&) {});
+}
+
+/// The judge's favourite first.
+void rank_by(const Pronouncer& judge, const std::vector<SpokenUnits>& letters, PronounceAnswers& answers) {
+  std::vector<SpokenUnits> words, said;
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    for (const PronounceAnswer& a : answers.each[i]) words.push_back(letters[i]), said.push_back(a.phonemes);
+  }
+  const std::vector<double> scores = judge.log_probabilities(words, said);
+  std::size_t at = 0;
+  for (auto& each : answers.each) {
+    std::size_t best = 0;
+    for (std::size_t k = 0; k < each.size(); ++k, ++at) {
+      each[k].log_probability = scores[at];
+      if (each[k].log_probability > each[best].log_probability) best = k;
+    }
+    std::swap(each[0], each[best]);
+  }
+  answers.passes += 1;
+}
+
+void print_figures(const Pronouncer& model, const PronouncingDictionary& data, const Options& o) {
+  const std::size_t all = data.held_out.size();
+  const std::size_t count = o.test_words > 0 ? std::min(all, static_cast<std::size_t>(o.test_words)) : all;
+  std::vector<PronouncedWord> words;  // evenly taken
+  for (std::size_t i = 0; i < count; ++i) words.push_back(data.held_out[i * all / count]);
+  const std::string name = pronounce_model_names[static_cast<std::size_t>(model.model())];
+  std::printf("%s, %lld parameters, %zu held-out words\n", name.c_str(), static_cast<long long>(model.parameters()),
+              words.size());
+  score(name.c_str(), model, words, {});
+  if (model.model() == PronounceModel::transformer || model.model() == PronounceModel::recurrent)
+    score((name + ", beam of 5").c_str(), model, words, {.beam = 5});
+  if (model.model() != PronounceModel::length || o.lengths == 1) return;
+  const std::string many = std::to_string(o.lengths) + " lengths, ";
+  score((many + "own ranking").c_str(), model, words, {.lengths = o.lengths});
+  if (o.judge.empty()) return;
+  const Pronouncer judge = Pronouncer::from_file(Safetensors::read(o.judge));
+  score((many + "ranked by a judge").c_str(), model, words, {.lengths = o.lengths},
+        [&](const auto& letters, auto& answers) { rank_by(judge, letters, answers); });
+}
+
+// ---- Training
+
+void write_curve(const Options& o, const Tensor<float>& losses, const std::vector<double>& held_out) {
+  if (o.curve.empty()) return;
+  std::vector<PlotLine> lines(1);
+  lines[0].label = o.smoothing > 0 && o.model != "ctc" ? "training (smoothed targets)" : "training";
+  lines[0].y.assign(losses.data(), losses.data() + losses.size());
+  if (held_out.size() > 1) {
+    const auto every = static_cast<double>(o.evaluate_every);
+    lines.push_back({.label = "held out", .y = held_out, .first = every, .step = every});
+  }
+  write_png(o.curve, plot(lines, {.title = "Letters to phonemes: " + o.model,
+                                  .x_label = "step",
+                                  .y_label = "nats a phoneme",
+                                  .log_y = true}));
+}
+
+/// Held-out losses so far are kept with the checkpoints, all their digits: a curve is the same after a pause.
+std::string joined(const std::vector<double>& values) {
+  std::string text;
+  char number[32];
+  for (const double v : values) {
+    std::snprintf(number, sizeof number, "%.17g ", v);
+    text += number;
+  }
+  return text;
+}
+std::vector<double> separated(const std::string& text) {
+  std::vector<double> values;
+  for (std::size_t at = 0, end; (end = text.find(' ', at)) != std::string::npos; at = end + 1)
+    values.push_back(std::strtod(text.substr(at, end - at).c_str(), nullptr));
+  return values;
+}
+
+template <class Net>
+int train(Net net, const Options& o, const PronouncingDictionary& data) {
+  const auto can = [&](const SpokenUnits& word, const SpokenUnits& said) {
+    if constexpr (requires { net.config.kind; }) return can_say(net.config, word, said);
+    return true;
+  };
+  const Pairs pairs(data.train, o.words, can), tests(data.held_out, 0, can);
+  LengthSampler sampler(pairs.lengths, o.batch, o.seed);
+  Trainer<Net> trainer(net, {.rate = o.rate, .beta2 = 0.98, .decay = o.decay},
+                       {.steps = o.steps,
+                        .clip_norm = 1,
+                        .ema_decay = 0.999,
+                        .schedule = {.decay = Decay::cosine, .warmup = std::min(o.warmup, o.steps / 10), .floor = 0.01},
+                        .seed = o.seed,
+                        .checkpoint = o.folder,
+                        .checkpoint_every = o.save_every,
+                        .keep = 2,
+                        .items = o.batch});
+  const Resumed resumed = trainer.resume();
+  for (const std::string& note : resumed.notes) complain(program, "note: " + note);
+  const auto finish = [&] {
+    const Pronouncer model(std::make_shared<const Net>(*trainer.average()));
+    model.to_file().write(o.output);
+    std::fprintf(stderr, "wrote %s: the averaged weights of step %lld\n", printable(o.output).c_str(),
+                 static_cast<long long>(trainer.steps_done()));
+    print_figures(model, data, o);
+    return exit_done;
+  };
+  if (o.only_export) {
+    if (resumed.path.empty())
+      throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
+    return finish();
+  }
+  if (resumed.step > 0) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(resumed.step));
+  std::fprintf(stderr, "%zu pairs of %zu words, %zu words held out; %lld parameters, %lld steps an epoch\n",
+               pairs.words.size(), data.train.size(), data.held_out.size(),
+               static_cast<long long>(parameter_count(net)), static_cast<long long>(sampler.batches_an_epoch()));
+
+  std::vector<double> held_out = separated(trainer.extras()["held out"]);
+  if (const auto looks = static_cast<std::size_t>(o.evaluate_every > 0 ? resumed.step / o.evaluate_every : 0);
+      held_out.size() < looks) {
+    // A checkpoint is written before the look of the same step. Others are missing when the interval was changed: gaps.
+    held_out.resize(looks, std::nan(""));
+    if (resumed.step % o.evaluate_every == 0) held_out.back() = held_out_nats(*trainer.average(), tests);
+  }
+  const bool live = ::isatty(STDERR_FILENO) != 0;
+  const Interrupt interrupt;
+  const TrainEnd end = trainer.run(
+      [&](auto& tape, const auto& with, const TrainStep& at) {
+        Dropout drop(o.dropout, at.noise.fork(1));
+        return loss_of(
+            with, batch_of(pairs, sampler(at.batch)), [&](const Tensor<std::int32_t>& ids) { return tape.ids(ids); },
+            drop, o.smoothing);
+      },
+      [&](const TrainProgress& p) {
+        if (p.step % (live ? 10 : 100) == 0 || p.step == p.steps)
+          std::fprintf(stderr, "%s%s%s", live ? "\r\x1b[K" : "", to_string(p).c_str(),
+                       live && p.step != p.steps ? "" : "\n");
+        if (o.evaluate_every > 0 && p.step % o.evaluate_every == 0) {
+          held_out.push_back(held_out_nats(*trainer.average(), tests));
+          trainer.extras()["held out"] = joined(held_out);
+          std::fprintf(stderr, "%sstep %lld: held out %.4f nats a phoneme\n", live ? "\n" : "",
+                       static_cast<long long>(p.step), held_out.back());
+          write_curve(o, trainer.history(), held_out);
+        }
+      },
+      interrupt);
+  write_curve(o, trainer.history(), held_out);
+  if (end == TrainEnd::interrupted) {
+    complain(program, "interrupted; the same command goes on from step " + std::to_string(trainer.steps_done()));
+    return exit_interrupted;
+  }
+  std::fprintf(stderr, "training took %.0f s\n", trainer.seconds());
+  return finish();
+}
+
+int train_pronounce(int argc, char** argv) {
+  Options o;
+  Cli cli(program, "Trains the model of examples/pronounce on Debian's pocketsphinx-en-us.");
+  describe(cli, o);
+  if (const auto end = cli.parse(argc, argv)) return *end;
+  if (o.threads > 0) set_threads(static_cast<int>(o.threads));
+  const PronounceModel kind = pronounce_model_named(o.model);
+  const PronouncingDictionary data = read_pronunciations();
+  if (!o.score.empty()) {
+    print_figures(Pronouncer::from_file(Safetensors::read(o.score)), data, o);
+    return exit_done;
+  }
+  Rng rng(o.seed);
+  constexpr auto letters = static_cast<Index>(longest_spelling),
+                 phonemes = static_cast<Index>(longest_pronunciation) + 1;
+  switch (kind) {
+    case PronounceModel::transformer:
+      return train(Seq2Seq<float>({.source_units = letter_units,
+                                   .target_units = phoneme_units,
+                                   .source_length = letters,
+                                   .target_length = phonemes,
+                                   .width = o.width,
+                                   .heads = o.heads,
+                                   .layers = o.layers},
+                                  rng),
+                   o, data);
+    case PronounceModel::recurrent:
+      return train(RecurrentSeq2Seq<float>({.source_units = letter_units,
+                                            .target_units = phoneme_units,
+                                            .source_length = letters,
+                                            .width = o.width,
+                                            .hidden = o.hidden},
+                                           rng),
+                   o, data);
+    default: {
+      constexpr Index usual = 20;  // all but 2 pronunciations fit, and the end
+      OneShotTextConfig c{.kind = kind == PronounceModel::length  ? OneShotKind::length
+                                  : kind == PronounceModel::fixed ? OneShotKind::fixed
+                                                                  : OneShotKind::ctc,
+                          .source_units = letter_units,
+                          .target_units = phoneme_units,
+                          .source_length = letters,
+                          .target_length = usual,
+                          .width = o.width,
+                          .heads = o.heads,
+                          .layers = o.layers};
+      return train(OneShotText<float>(c, rng), o, data);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(program, train_pronounce, argc, argv); }

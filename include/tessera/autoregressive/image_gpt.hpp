@@ -1,0 +1,161 @@
+// A picture as a text of colours: every pixel is one of a palette's, they come in raster order, and a transformer
+// predicts each from the caption and all pixels before it (image GPT: Chen et al., 2020, "Generative Pretraining from
+// Pixels"; a text first and its picture after it in one sequence: DALL-E, Ramesh et al., 2021, arXiv 2102.12092).
+//
+//   places        0 .. words - 1        words                  words + 1 ...
+//   what is read  the caption's tokens  the caption's summary  pixel 0, pixel 1, ...
+//   predicted     nothing               pixel 0                pixel 1, pixel 2, ...
+//
+// The caption comes through a small text encoder (nn/text_encoder.hpp), which may be one that another model has learned
+// with. The place of a pixel is that of the pixel to be predicted, a vector of its row plus one of its column.
+//
+// Different from the papers: a pixel is read together with the three above the one to come (left above, above, right
+// above). Attention can find them by itself, but needs thousands of steps and a layer for it.
+//
+// This is the network that trains; image_gpt_run.hpp paints with it.
+#pragma once
+
+#include <tessera/autodiff/op/permute.hpp>
+#include <tessera/autoregressive/gpt.hpp>
+#include <tessera/nn/text_encoder.hpp>
+
+namespace tessera::inline TESSERA_ISA {
+
+struct ImageGptConfig {
+  Index side = 32;      // pixels
+  Index colours = 256;  // of the palette
+  Index layers = 4, heads = 5, width = 160;
+  Index words = 23;  // places for the tokens of a caption; what is longer is cut
+  TextEncoderConfig text = {};
+
+  Index pixels() const { return side * side; }
+  /// Vectors before the first pixel: the tokens and their summary.
+  Index prefix() const { return words + 1; }
+  GptConfig gpt() const {
+    return {.vocabulary = colours,
+            .context = words + pixels(),
+            .layers = layers,
+            .heads = heads,
+            .width = width,
+            .positions = GptPositions::given,
+            .bias = false};
+  }
+  /// Throws argument_error naming the field that makes no sense.
+  void check() const {
+    const auto want = [](bool good, const char* field, Index found, const std::string& wanted) {
+      if (!good)
+        throw argument_error(std::string("ImageGpt: ") + field + " is " + std::to_string(found) + ", wanted " + wanted);
+    };
+    want(side >= 2 && side <= 256, "side", side, "2 to 256");
+    want(colours >= 2 && colours <= 512, "colours", colours, "2 to 512");
+    want(words >= 2 && words <= text.length, "words", words,
+         "2 to the text encoder's length, " + std::to_string(text.length));
+    gpt().check();
+  }
+};
+
+template <class T>
+struct ImageGptNet {
+  using Config = ImageGptConfig;
+
+  Config config;
+  TextEncoder<T> text;
+  Linear<T> words, summary;         // from the text encoder's width to the transformer's
+  LearnedPositions<T> word_places;  // [words, D]
+  Parameter<T> rows, columns;       // [side, D]
+  std::vector<Embedding<T>>
+      earlier;  // 3 x [colours + 1, D]: right above, above, left above; the last row: none is there
+  Gpt<T> gpt;
+
+  ImageGptNet(const Config& c, Rng& rng)
+      : config(checked(c)),
+        text(c.text, rng),
+        words({.in = c.text.width, .out = c.width}, rng),
+        summary({.in = c.text.width, .out = c.width}, rng),
+        word_places({.length = c.words, .width = c.width}, rng),
+        rows{init::normal<T>({c.side, c.width}, 0.02, rng)},
+        columns{init::normal<T>({c.side, c.width}, 0.02, rng)},
+        gpt(c.gpt(), rng) {
+    for (std::size_t i = 0; i < back(c).size(); ++i)
+      earlier.emplace_back(typename Embedding<T>::Config{.count = c.colours + 1, .width = c.width}, rng);
+  }
+
+  /// How far before the last pixel the others are that are read with it.
+  static std::array<Index, 3> back(const Config& c) { return {c.side - 2, c.side - 1, c.side}; }
+
+  /// Captions, as text(ids [B, words]) gives them, and their pictures' colours in raster order [B, N], N at most
+  /// side^2 -> logits of each pixel given those before it, [B, N, colours].
+  template <Value X>
+  X operator()(const TextContext<X>& caption, const Tensor<std::int32_t>& pixels,
+               const GptDropout& dropped = {}) const {
+    if (pixels.rank() != 2 || pixels.extent(1) < 1 || pixels.extent(1) > config.pixels() ||
+        pixels.extent(0) != caption.tokens.extent(0))
+      throw shape_error("ImageGpt: pixels [" + std::to_string(caption.tokens.extent(0)) + ", N] with N from 1 to " +
+                        std::to_string(config.pixels()) + " wanted, shape is " + pixels.shape().to_string());
+    X x = prefix(caption);
+    const Index n = pixels.extent(1);
+    if (n > 1) {
+      const Tensor<std::int32_t> read = slice(pixels, 1, 0, n - 1);
+      X seen = gpt.embedding(on_tape_of(x, read));
+      for (std::size_t i = 0; i < earlier.size(); ++i)
+        seen = seen + earlier[i](on_tape_of(x, delayed(read, back(config)[i])));
+      x = concat({x, seen}, 1);
+    }
+    const X all = places(x);
+    return gpt.over(x + (x.extent(1) == all.extent(0) ? all : slice(all, 0, 0, x.extent(1))), dropped, config.words);
+  }
+
+  /// What stands before the pixels, without its places: [B, words + 1, D].
+  template <Value X>
+  X prefix(const TextContext<X>& caption) const {
+    if (caption.tokens.extent(1) != config.words)
+      throw shape_error("ImageGpt: captions of " + std::to_string(config.words) + " tokens, padded, wanted; shape is " +
+                        caption.tokens.shape().to_string());
+    X first = words(caption.tokens), last = summary(caption.pooled);
+    const Index b = last.extent(0);
+    return concat({std::move(first), reshape(std::move(last), Shape{b, 1, config.width})}, 1);
+  }
+  /// The vectors of all places, [words + side^2, D]; `like` says whether as Var or Tensor.
+  template <Value X>
+  X places(const X& like) const {
+    const Index s = config.side, d = config.width;
+    X grid = reshape(lift(like, rows), Shape{s, 1, d}) + reshape(lift(like, columns), Shape{1, s, d});
+    return concat({X(lift(like, word_places.weight)), reshape(std::move(grid), Shape{s * s, d})}, 0);
+  }
+
+  static void members(auto& self, auto&& see) {
+    see("text", self.text);
+    see("words", self.words);
+    see("summary", self.summary);
+    see("word_places", self.word_places);
+    see("rows", self.rows);
+    see("columns", self.columns);
+    see("earlier", self.earlier);
+    see("gpt", self.gpt);
+  }
+
+ private:
+  static const Config& checked(const Config& c) {
+    c.check();
+    return c;
+  }
+  template <Value X>
+  static auto on_tape_of(const X& x, const Tensor<std::int32_t>& ids) {
+    if constexpr (depth_of<X> == 0)
+      return ids;
+    else
+      return x.tape()->ids(ids);
+  }
+  /// The pixel `back` places before each, or the unit that stands for none.
+  Tensor<std::int32_t> delayed(const Tensor<std::int32_t>& pixels, Index back) const {
+    Tensor<std::int32_t> moved(pixels.shape(), static_cast<std::int32_t>(config.colours));
+    std::int32_t* to = moved.data();
+    const Index n = pixels.extent(1);
+    for (Index i = 0; i < pixels.size(); ++i) {
+      if (i % n >= back) to[i] = pixels[i - back];
+    }
+    return moved;
+  }
+};
+
+}  // namespace tessera::inline TESSERA_ISA

@@ -1,0 +1,110 @@
+// The laws of an image GPT's network: gradients, and that no pixel depends on those after it.
+#include <tessera/autoregressive/image_gpt.hpp>
+
+#include "tests/support/gradient.hpp"
+
+using namespace tessera;
+
+namespace {
+
+ImageGptConfig tiny() {
+  return {.side = 4,
+          .colours = 7,
+          .layers = 1,
+          .heads = 2,
+          .width = 8,
+          .words = 3,
+          .text = {.vocabulary = 11, .length = 5, .width = 8, .heads = 2, .layers = 1}};
+}
+Tensor<std::int32_t> some_words() { return Tensor<std::int32_t>::from({2, 3}, {1, 9, 2, 1, 2, 0}); }
+Tensor<std::int32_t> some_pixels() {
+  Tensor<std::int32_t> pixels(Shape{2, 16});
+  for (Index i = 0; i < 32; ++i) pixels.data()[i] = static_cast<std::int32_t>(i * 5 % 7);
+  return pixels;
+}
+
+/// The network's own parameters; those of the Gpt in it, and of its text encoder, are tested as such.
+struct AllButGpt {
+  ImageGptNet<double>& net;
+
+  static void members(auto& self, auto&& see) {
+    see("words", self.net.words);
+    see("summary", self.net.summary);
+    see("word_places", self.net.word_places);
+    see("rows", self.net.rows);
+    see("columns", self.net.columns);
+    see("earlier", self.net.earlier);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("image GPT: every parameter has the gradient of finite differences", "[autoregressive][image_gpt]") {
+  Rng rng(1);
+  ImageGptNet<double> net(tiny(), rng);
+  testing::check_module(net.gpt, [&](const auto& gpt, auto& tape) {
+    return gpt.over(tape.constant(testing::draw({2, 5, 8}, 3)), {}, 2) +
+           gpt.over(gpt.embedding(tape.ids(Tensor<std::int32_t>::from({2, 3}, {0, 1, 2, 3, 4, 5}))));
+  });
+  AllButGpt rest{net};
+  testing::check_module(
+      rest, [](const auto& r, auto& tape) { return r.net(r.net.text(tape.ids(some_words())), some_pixels()); });
+}
+
+TEST_CASE("image GPT: a pixel depends on the caption and the pixels before it, and on nothing after",
+          "[autoregressive][image_gpt]") {
+  Rng rng(2);
+  ImageGptNet<float> net(tiny(), rng);
+  for_each_parameter(
+      net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.3, rng); });
+  const auto logits = [&](const Tensor<std::int32_t>& words, const Tensor<std::int32_t>& pixels) {
+    return net(net.text(words), pixels);
+  };
+  const Tensor<float> all = logits(some_words(), some_pixels());
+  REQUIRE(all.shape() == Shape{2, 16, 7});
+  const auto row = [](const Tensor<float>& t, Index item, Index i) {
+    return t.span().subspan(static_cast<std::size_t>((item * 16 + i) * 7), 7);
+  };
+  const auto same = [](std::span<const float> a, std::span<const float> b) {
+    return std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+  };
+  for (Index changed = 0; changed < 15; ++changed) {
+    Tensor<std::int32_t> pixels = some_pixels();
+    pixels.data()[changed] = (pixels[changed] + 1) % 7;
+    const Tensor<float> now = logits(some_words(), pixels);
+    for (Index i = 0; i <= changed; ++i) CHECK(same(row(now, 0, i), row(all, 0, i)));
+    for (Index i = changed + 1; i < 16; ++i) CHECK_FALSE(same(row(now, 0, i), row(all, 0, i)));
+    for (Index i = 0; i < 16; ++i) CHECK(same(row(now, 1, i), row(all, 1, i)));  // the other picture
+  }
+  Tensor<std::int32_t> words = some_words();
+  words.data()[1] = 8;
+  CHECK_FALSE(same(row(logits(words, some_pixels()), 0, 0), row(all, 0, 0)));
+  CHECK(same(row(logits(words, some_pixels()), 1, 0), row(all, 1, 0)));
+}
+
+TEST_CASE("image GPT: fewer pixels than a picture has are read as its beginning", "[autoregressive][image_gpt]") {
+  Rng rng(3);
+  const ImageGptNet<float> net(tiny(), rng);
+  const auto caption = net.text(some_words());
+  const Tensor<float> all = net(caption, some_pixels());
+  for (const Index n : {1, 2, 7}) {
+    const Tensor<float> some = net(caption, slice(some_pixels(), 1, 0, n));
+    CHECK(same_bytes(some, slice(all, 1, 0, n)));
+  }
+}
+
+TEST_CASE("image GPT: what does not fit is refused", "[autoregressive][image_gpt]") {
+  Rng rng(4);
+  const ImageGptNet<float> net(tiny(), rng);
+  const auto caption = net.text(some_words());
+  CHECK_THROWS_AS(net(caption, Tensor<std::int32_t>({2, 17}, 0)), shape_error);
+  CHECK_THROWS_AS(net(caption, Tensor<std::int32_t>({1, 16}, 0)), shape_error);
+  CHECK_THROWS_AS(net(caption, Tensor<std::int32_t>({2, 16}, 7)), argument_error);
+  CHECK_THROWS_AS(net(net.text(Tensor<std::int32_t>({2, 2}, 1)), some_pixels()), shape_error);
+  ImageGptConfig c = tiny();
+  c.words = 6;  // more than the text encoder takes
+  CHECK_THROWS_AS(ImageGptNet<float>(c, rng), argument_error);
+  c = tiny();
+  c.heads = 3;
+  CHECK_THROWS_AS(ImageGptNet<float>(c, rng), argument_error);
+}

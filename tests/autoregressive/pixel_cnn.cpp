@@ -1,0 +1,126 @@
+// The laws of a PixelCNN: gradients, causality without a blind spot, a batch item is what it is alone, the loss is a
+// likelihood.
+#include <tessera/autoregressive/pixel_cnn.hpp>
+
+#include "tests/support/gradient.hpp"
+
+using namespace tessera;
+
+namespace {
+
+PixelCnnConfig tiny(Index channels, Index components, Index condition = 3) {
+  return {.channels = channels,
+          .levels = 5,
+          .width = 4,
+          .layers = 3,
+          .first = 5,
+          .kernel = 3,
+          .head = 6,
+          .condition = condition,
+          .components = components};
+}
+Tensor<std::uint8_t> some_pictures(const Shape& shape, std::uint64_t seed = 3) {
+  Tensor<std::uint8_t> p(shape);
+  for (Index i = 0; i < p.size(); ++i)
+    p.data()[i] = static_cast<std::uint8_t>(Noise{seed}.below(5, static_cast<std::uint64_t>(i)));
+  return p;
+}
+template <class T>
+PixelCnn<T> network(const PixelCnnConfig& c, std::uint64_t seed = 1) {
+  Rng rng(seed);
+  PixelCnn<T> net(c, rng);
+  for_each_parameter(
+      net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<T>(p.value.shape(), 0.2, rng); });
+  return net;
+}
+
+}  // namespace
+
+TEST_CASE("PixelCNN: every parameter has the gradient of finite differences", "[autoregressive][pixel_cnn]") {
+  for (const Index components : {0, 2}) {
+    PixelCnn<double> net = network<double>(tiny(2, components));
+    const auto pictures = some_pictures({2, 3, 4, 2});
+    const auto condition = Noise{4}.normal<double>({2, 3});
+    testing::check_module(net, [&](const auto& m, auto& tape) { return m.loss(tape, pictures, condition); });
+  }
+}
+
+TEST_CASE("PixelCNN: a pixel depends on all pixels before it within reach, and on none after",
+          "[autoregressive][pixel_cnn]") {
+  const Index height = 5, width = 6;
+  for (const Index components : {0, 2}) {
+    const auto net = network<float>(tiny(2, components));
+    const Tensor<std::uint8_t> one = some_pictures({1, height, width, 2});
+    const Tensor<float> condition = Noise{4}.normal<float>({1, 3});
+    const Tensor<float> before = net.features(net.scaled(one), condition);
+    for (Index changed = 0; changed < height * width; ++changed) {
+      Tensor<std::uint8_t> other = one;
+      other.data()[changed * 2] = static_cast<std::uint8_t>((other[changed * 2] + 1) % 5);
+      const Tensor<float> after = net.features(net.scaled(other), condition);
+      for (Index i = 0; i < height * width; ++i) {
+        const bool same = std::memcmp(before.data() + i * 4, after.data() + i * 4, 4 * sizeof(float)) == 0;
+        INFO("pixel " << i << " when pixel " << changed << " changes");
+        if (i <= changed) {
+          CHECK(same);
+        } else {
+          // 2 + 1 + 1 rows up and columns to the side, and one more row or column by the move
+          const Index up = i / width - changed / width, left = i % width - changed % width;
+          const bool within = up <= 5 && std::abs(left) <= 4 && (up > 0 || left <= 5);
+          if (within) CHECK_FALSE(same);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("PixelCNN: a channel's levels depend on the channels before it in its pixel", "[autoregressive][pixel_cnn]") {
+  const auto net = network<float>(tiny(3, 0, 0));
+  const Tensor<std::uint8_t> one = some_pictures({1, 2, 2, 3});
+  const Tensor<float> before = net.predict(net.scaled(one));
+  REQUIRE(before.shape() == Shape{1, 2, 2, 3, 5});
+  for (Index changed = 0; changed < 12; ++changed) {
+    Tensor<std::uint8_t> other = one;
+    other.data()[changed] = static_cast<std::uint8_t>((other[changed] + 2) % 5);
+    const Tensor<float> after = net.predict(net.scaled(other));
+    for (Index i = 0; i < 12; ++i) {
+      const bool same = std::memcmp(before.data() + i * 5, after.data() + i * 5, 5 * sizeof(float)) == 0;
+      INFO("number " << i << " when number " << changed << " changes");
+      CHECK(same == (i <= changed));
+    }
+  }
+}
+
+TEST_CASE("PixelCNN: a picture in a batch is what it is alone", "[autoregressive][pixel_cnn]") {
+  const auto net = network<float>(tiny(1, 0));
+  const Tensor<std::uint8_t> all = some_pictures({3, 7, 9, 1});
+  const Tensor<float> conditions = Noise{4}.normal<float>({3, 3});
+  const Tensor<float> together = net.predict(net.scaled(all), conditions);
+  for (Index i = 0; i < 3; ++i) {
+    const Tensor<float> alone = net.predict(net.scaled(slice(all, 0, i, i + 1)), slice(conditions, 0, i, i + 1));
+    CHECK(same_bytes(slice(together, 0, i, i + 1), alone));
+  }
+}
+
+TEST_CASE("PixelCNN: the probabilities of all pictures sum to one", "[autoregressive][pixel_cnn]") {
+  for (const Index components : {0, 2}) {
+    PixelCnnConfig c = tiny(2, components, 0);
+    c.levels = 3;
+    const auto net = network<double>(c);
+    double sum = 0;
+    for (int code = 0; code < 81; ++code) {  // 1 x 2 pixels of two channels of three levels
+      const auto digit = [&](int d) { return static_cast<std::uint8_t>(code / d % 3); };
+      const auto picture = Tensor<std::uint8_t>::from({1, 1, 2, 2}, {digit(1), digit(3), digit(9), digit(27)});
+      sum += std::exp(-4 * net.loss(picture).item());
+    }
+    CHECK(sum == Approx(1).epsilon(1e-9));
+  }
+}
+
+TEST_CASE("PixelCNN: what does not fit is refused", "[autoregressive][pixel_cnn]") {
+  const auto net = network<float>(tiny(1, 0));
+  CHECK_THROWS_AS(net.loss(some_pictures({1, 4, 4, 2}), Tensor<float>({1, 3}, 0.f)), shape_error);
+  CHECK_THROWS_AS(net.loss(some_pictures({2, 4, 4, 1}), Tensor<float>({1, 3}, 0.f)), shape_error);
+  Rng rng(1);
+  CHECK_THROWS_AS(PixelCnn<float>({.kernel = 4}, rng), argument_error);
+  CHECK_THROWS_AS(PixelCnn<float>({.levels = 1}, rng), argument_error);
+}

@@ -1,0 +1,84 @@
+// examples/speak from outside, with a tiny voice of random weights.
+#ifdef TESSERA_SPEAK_PROGRAM  // the examples are built
+
+#include <tessera/io/wav.hpp>
+
+#include "examples/support/voice_model.hpp"
+#include "tests/examples/workshop.hpp"
+
+using namespace tessera;
+using namespace tessera::examples;
+using namespace test;
+
+namespace {
+
+Safetensors tiny_voice() {
+  Rng rng(1);
+  VoiceNet<float> net({.residual = 8, .skip = 8, .cycles = 1, .depth = 2, .features = 4}, rng);
+  for (float& frames : net.durations.value.span()) frames = 4;
+  return to_file(net);
+}
+
+struct Booth : Workshop {
+  Booth() : Workshop{TESSERA_SPEAK_PROGRAM, "speak", {"--weights=voice.safetensors"}} {
+    tiny_voice().write(folder / "voice.safetensors");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("speak says syllables, the same way for the same seed", "[examples]") {
+  const Booth b;
+  const Ended ended = b.run({"ni3 hao3", "-s7", "-o", "a.wav", "--pause=0"});
+  INFO(ended.err);
+  REQUIRE(ended.code == 0);
+  REQUIRE(ended.out.empty());
+  const Wav wav = read_wav(b.folder / "a.wav");
+  REQUIRE(wav.samples.size() == 2 * 4 * voice_hop);
+  REQUIRE(b.run({"ㄋㄧˇ", "ㄏㄠˇ", "-s7", "-o", "b.wav", "--pause=0"}).code == 0);
+  REQUIRE(read_file(b.folder / "b.wav") == read_file(b.folder / "a.wav"));
+  REQUIRE(b.run({"ni3 hao3", "-s8", "-o", "c.wav", "--pause=0"}).code == 0);
+  REQUIRE(read_file(b.folder / "c.wav") != read_file(b.folder / "a.wav"));
+}
+
+TEST_CASE("speak refuses bad flags and what is no syllable", "[examples]") {
+  const Booth b;
+  const std::vector<std::string> ni = {"ni3"};
+  b.refuses_values(ni, "--temperature", {"nan", "-1", "1e9", "warm"}, "temperature");
+  b.refuses_values(ni, "--speed", {"0", "5", "inf"}, "speed");
+  b.refuses_values(ni, "--pause", {"-1", "11"}, "pause");
+  b.refuses_values(ni, "--speaker", {"4", "", "x"}, "speaker");
+  b.refuses_values(ni, "--seed", {"-1", "x"}, "seed");
+  b.refuses({"ni3", "--no-such-option"}, failed_usage, "no-such-option");
+  b.refuses({}, failed_usage, "nothing to say");
+  for (const char* nothing : {"", " ", "\n\t"}) b.refuses({nothing}, failed_usage, "nothing to say");
+  for (const char* bad : {"xyz", "ni9", "\xff\xfe", "caf\xe9", "\x1b[2J", "狗"}) b.refuses({bad}, failed_usage, "");
+  b.refuses({std::string(100000, 'a')}, failed_usage, "");
+}
+
+TEST_CASE("speak refuses voices that are missing or broken", "[examples]") {
+  Booth b;
+  b.always.clear();
+  b.refuses_broken("voice.safetensors", {"ni3"}, "--weights", ".safetensors");
+  const auto changed = [&](const char* key, const char* value, const char* words) {
+    Safetensors file = tiny_voice();
+    file.metadata[key] = value;
+    file.write(b.folder / "changed.safetensors");
+    b.refuses({"ni3", "--weights=changed.safetensors"}, failed_file, words);
+  };
+  changed("format", "another", "tessera.voice.1");
+  changed("config.residual", "0", "1 to 1024");
+  changed("config.residual", "9", "changed.safetensors");
+  changed("config.cycles", "999999999", "1 to 16");
+}
+
+TEST_CASE("speak refuses outputs it cannot write, before it speaks", "[examples]") {
+  const Booth b;
+  b.refuses({"ni3", "-o", "no/such/a.wav"}, failed_file, "a.wav");
+  b.refuses({"ni3", "-o", "."}, failed_file, "is a folder");
+  b.refuses({"ni3", "--spectrogram", "no/s.png"}, failed_file, "s.png");
+  const Ended full = b.run({"ni3", "-o", "/dev/full"});
+  CHECK(full.code == failed_file);
+}
+
+#endif
