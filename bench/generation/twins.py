@@ -37,7 +37,8 @@ def half(x):
 
 def blocks(x, bits):  # Q8_0 and Q4_0: 32 numbers share a scale
     b = x.reshape(-1, 32)
-    extreme = b.gather(1, b.abs().argmax(1, keepdim=True))
+    greatest = b.abs() == b.abs().amax(1, keepdim=True)
+    extreme = b.gather(1, (greatest * torch.arange(32, 0, -1)).argmax(1, keepdim=True))  # the first: its sign decides
     d = half(extreme.abs() / 127 if bits == 8 else extreme / -8)
     q = torch.where(d == 0, torch.zeros_like(b), torch.round(b / d)).clamp(*((-127, 127) if bits == 8 else (-8, 7)))
     return (d * q).reshape(x.shape)
