@@ -31,12 +31,15 @@ foreach(program IN LISTS programs)
   endif()
 endforeach()
 
-# Operations and whole training steps beside the peers.
+# Operations, whole training steps and generation beside the peers.
 if(PEERS AND (NOT ONLY OR "ops" MATCHES "^(${ONLY})$"))
   run(python3 ${source_dir}/bench/ops/compare.py ${build_dir}/bench/ops --json ${build_dir}/bench/ops.json)
 endif()
 if(PEERS AND (NOT ONLY OR "steps" MATCHES "^(${ONLY})$"))
   run(python3 ${source_dir}/bench/steps/compare.py ${build_dir}/bench/steps --json ${build_dir}/bench/steps.json)
+endif()
+if(PEERS AND (NOT ONLY OR "generation" MATCHES "^(${ONLY})$"))
+  run(python3 ${source_dir}/bench/generation/compare.py ${build_dir}/bench/generation --json ${build_dir}/bench/generation.json)
 endif()
 if(PEERS AND NOT ONLY)
   run(bash ${source_dir}/bench/paint_training/compare.sh ${build_dir}/bench/paint_training_step)

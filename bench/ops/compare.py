@@ -66,7 +66,7 @@ def main():
         _, wanted, peer = next(w for w in WANTED if re.match(w[0], name))
         peers = [s for s in sides[1:] if s in row and (peer in (None, s) or peer not in row)]
         row["agrees"] = all(same(sums[name, "tessera"], sums[name, s]) for s in sides[1:] if s in row)
-        row["ratio"], row["wanted"] = row["tessera"] / max(row[s] for s in peers), wanted
+        row["ratio"], row["wanted_ratio"] = row["tessera"] / max(row[s] for s in peers), wanted
         row["holds"] = row["agrees"] and row["ratio"] >= wanted
         rows.append(row)
         print(f"{name:40}" + "".join(f"{row[s]:10.4g}" if s in row else f"{'':10}" for s in sides) +

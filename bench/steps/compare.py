@@ -41,6 +41,7 @@ def compare(program, name, options, folder):
         row[side] = statistics.median(rate for _, rate, _ in seen)
         row[side + "_memory"] = statistics.median(memory for _, _, memory in seen)
     row["ratio"], row["memory_ratio"] = row["ours"] / row["torch"], row["ours_memory"] / row["torch_memory"]
+    row["wanted_ratio"] = WANTED[name]
     row["holds"] = row["agrees"] and row["ratio"] >= WANTED[name] and row["memory_ratio"] <= MEMORY_WANTED
     return row
 
