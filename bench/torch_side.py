@@ -5,6 +5,9 @@ import json, os, struct, sys, time
 def start(threads):
     """So many threads, and PyTorch's better BLAS: the pthread flavour keeps a second pool of threads that fights with its
     own. The loader reads the path when a program starts, so this one starts again."""
+    with open("/proc/cpuinfo") as cpu:  # Debian's OpenBLAS does not know every processor that has AVX-512
+        if "avx512f" in cpu.read():
+            os.environ.setdefault("OPENBLAS_CORETYPE", "SKYLAKEX")
     openmp = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
     if os.path.isdir(openmp) and os.environ.get("LD_LIBRARY_PATH") != openmp:
         os.environ["LD_LIBRARY_PATH"] = openmp

@@ -15,21 +15,12 @@ import torch_side
 torch_side.start(THREADS)
 import torch
 import torch.nn.functional as F
+import torch_nets
+from torch_nets import W, layer_norm, linear
 
 torch.set_grad_enabled(False)
 file, _ = torch_side.read(FILE)
-W = {}  # weights in PyTorch's layouts
-for name, value in file.items():
-    if name.startswith("net."):
-        if value.dim() == 4:  # [KH, KW, in, out] -> [out, in, KH, KW]
-            value = value.permute(3, 2, 0, 1).contiguous()
-        elif value.dim() == 3:  # [K, in, out] -> [out, in, K]
-            value = value.permute(2, 1, 0).contiguous()
-        W[name[4:]] = value
-for name in [n[: -len("query.weight")] for n in W if n.endswith("query.weight")]:  # one product for three
-    for kind in ("weight", "bias"):
-        W[name + "qkv." + kind] = torch.cat([W.pop(name + part + "." + kind) for part in ("query", "key", "value")])
-
+torch_nets.load(file)
 
 def half(x):
     return x.half().float()
@@ -42,23 +33,6 @@ def blocks(x, bits):  # Q8_0 and Q4_0: 32 numbers share a scale
     d = half(extreme.abs() / 127 if bits == 8 else extreme / -8)
     q = torch.where(d == 0, torch.zeros_like(b), torch.round(b / d)).clamp(*((-127, 127) if bits == 8 else (-8, 7)))
     return (d * q).reshape(x.shape)
-
-
-def linear(x, name):
-    return F.linear(x, W[name + ".weight"], W.get(name + ".bias"))
-
-
-def conv(x, name, stride=1):
-    w = W[name + ".weight"]
-    return F.conv2d(x, w, W.get(name + ".bias"), stride, (w.shape[2] - 1) // 2)
-
-
-def layer_norm(x, name):
-    return F.layer_norm(x, x.shape[-1:], W[name + ".weight"], W[name + ".bias"])
-
-
-def group_norm(x, name):
-    return F.group_norm(x, 32, W[name + ".weight"], W[name + ".bias"])
 
 
 class Gpt:
@@ -193,46 +167,7 @@ def channels_first(name, batch):  # [B, H, W, C] -> [B, C, H, W]
 
 
 def unet(batch):
-    x, t = channels_first("x", batch), file["t"][:batch]
-
-    def residual(h, e, p):
-        r = conv(F.silu(group_norm(h, p + "norm1")), p + "conv1") + linear(e, p + "time")[:, :, None, None]
-        skip = conv(h, p + "skip") if p + "skip.weight" in W else h
-        return skip + conv(F.silu(group_norm(r, p + "norm2")), p + "conv2")
-
-    def attend(h, p):
-        b, c, height, width = h.shape
-        rows = group_norm(h, p + "norm").view(b, c, height * width)
-        q, k, v = F.conv1d(rows, W[p + "qkv.weight"][:, :, None], W[p + "qkv.bias"]).split(c, 1)
-        a = torch.bmm(q.transpose(1, 2), k).mul(c**-0.5).softmax(-1)
-        out = torch.bmm(v, a.transpose(1, 2))
-        return h + F.conv1d(out, W[p + "output.weight"][:, :, None], W[p + "output.bias"]).view(b, c, height, width)
-
-    def stage(h, e, p):
-        h = residual(h, e, p + "block.")
-        return attend(h, p + "attention.") if p + "attention.qkv.weight" in W else h
-
-    count = lambda name: 1 + max(int(n.split(".")[1]) for n in W if n.startswith(name + "."))
-    downs, middles, ups = count("down"), count("middle"), count("up")
-
-    def forward():
-        e = F.silu(linear(F.silu(linear(t, "time1")), "time2"))
-        h = conv(x, "first")
-        skips = [h]
-        for i in range(downs):
-            p = f"down.{i}."
-            h = conv(h, p + "resize", 2) if p + "resize.weight" in W else stage(h, e, p)
-            skips.append(h)
-        for i in range(middles):
-            h = stage(h, e, f"middle.{i}.")
-        for i in range(ups):
-            p = f"up.{i}."
-            if p + "resize.weight" in W:
-                h = conv(F.interpolate(h, scale_factor=2.0, mode="nearest"), p + "resize")
-            else:
-                h = stage(torch.cat([h, skips.pop()], 1), e, p)
-        return conv(F.silu(group_norm(h, "norm")), "last")
-
+    forward = torch_nets.unet(channels_first("x", batch), file["t"][:batch])
     return forward().permute(0, 2, 3, 1), forward, batch
 
 
@@ -245,28 +180,8 @@ def unet_16():
 
 
 def dit_1():
-    x, t, label = channels_first("x", 1), file["t"][:1], torch.tensor([3])
-    d = W["position"].shape[1]
-    W["first.weight"] = W["first.weight"].view(d, 2, 2, 4).permute(0, 3, 1, 2).contiguous()
-
-    def attend(h, name):
-        q, k, v = linear(h, name + ".qkv").view(1, 256, 3, 6, d // 6).permute(2, 0, 3, 1, 4)
-        return linear((((q @ k.transpose(-2, -1)) * (d // 6) ** -0.5).softmax(-1) @ v).transpose(1, 2).reshape(1, 256, d), name + ".output")
-
-    def forward():
-        h = F.conv2d(x, W["first.weight"], W["first.bias"], 2).flatten(2).transpose(1, 2) + W["position"]
-        c = F.silu(linear(F.silu(linear(t, "time1")), "time2") + W["label.weight"][label])
-        for i in range(12):
-            p = f"blocks.{i}."
-            b1, s1, g1, b2, s2, g2 = linear(c, p + "modulation").unsqueeze(1).chunk(6, -1)
-            h = h + g1 * attend(F.layer_norm(h, (d,)) * (1 + s1) + b1, p + "attention")
-            r = F.layer_norm(h, (d,)) * (1 + s2) + b2
-            h = h + g2 * linear(F.gelu(linear(r, p + "mlp.up"), approximate="tanh"), p + "mlp.down")
-        shift, scale = linear(c, "modulation").unsqueeze(1).chunk(2, -1)
-        h = linear(F.layer_norm(h, (d,)) * (1 + scale) + shift, "last")
-        return h.view(1, 16, 16, 2, 2, 4).permute(0, 1, 3, 2, 4, 5).reshape(1, 32, 32, 4)
-
-    return forward(), forward, 1
+    forward = torch_nets.dit(channels_first("x", 1), file["t"][:1], torch.tensor([3]))
+    return forward().permute(0, 2, 3, 1), forward, 1
 
 
 result, step, items = globals()[NAME]()
