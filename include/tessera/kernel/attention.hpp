@@ -207,8 +207,8 @@ void attention(const AttentionShape& s, const T* q, const T* k, const T* v, cons
       for (Index i = 0; i < n_strips; ++i) {
         const Strip<T>& strip = strips[i];
         finish(strip.count, &top[i * W], &total[i * W], lse ? lse + item * s.queries + strip.begin : nullptr);
-        turn<false>(s.width, strip.count, &acc[i * panel], W, out + s.out_at(b, h, strip.begin), s.out_row,
-                    [&](Pack<T> x, Index j) { return x * Pack<T>::load(&total[i * W + j]); });
+        turn<T>(false, s.width, strip.count, &acc[i * panel], W, out + s.out_at(b, h, strip.begin), s.out_row,
+                {T(1), &total[i * W]});
       }
     }
   });
@@ -312,8 +312,8 @@ void attention_adjoint(const AttentionShape& s, const T* q, const T* k, const T*
             }
           }
           for (Index t = 0; t < queries; t += W) {
-            turn<false>(s.width, strips[t / W].count, &dq_acc[t * s.width], W, dq + s.q_at(b, h, block + t), s.q_row,
-                        [&](Pack<T> x, Index) { return x * Pack<T>(scale); });
+            turn<T>(false, s.width, strips[t / W].count, &dq_acc[t * s.width], W, dq + s.q_at(b, h, block + t), s.q_row,
+                    {scale});
           }
         }
       }

@@ -214,44 +214,52 @@ Rows<T> whole_rows(const Rows<T>& from, Index width, Index n, T* room) {
 
 // ---- a strip
 
-/// to[j * to_stride + i] = map(from[i * from_stride + j], j) for i < rows, j < cols, where map sees a register of one
-/// row. With `whole`, rows of `to` are written in whole registers, zero behind i = rows.
-template <bool whole, class T, class Map>
-void turn(Index rows, Index cols, const T* from, Index from_stride, T* to, Index to_stride, const Map& map) {
+/// What turn() multiplies a row's numbers by: each column has a factor of its own, or all share one.
+template <class T>
+struct Factor {
+  T all;
+  const T* each = nullptr;  // read in whole registers
+  [[gnu::always_inline]] Pack<T> at(Index column) const { return each ? Pack<T>::load(each + column) : Pack<T>(all); }
+};
+
+/// to[j * to_stride + i] = factor(j) from[i * from_stride + j] for i < rows, j < cols. With `whole`, rows of `to` are
+/// written in whole registers, zero behind i = rows.
+template <class T>
+void turn(bool whole, Index rows, Index cols, const T* from, Index from_stride, T* to, Index to_stride,
+          const Factor<T>& factor) {
   constexpr Index L = lanes_of<T>;
+  T before[L * L], after[L * L];  // a square that is cut by an edge goes through these: one code for all squares
   for (Index i = 0; i < rows; i += L) {
     const Index m = rows - i < L ? rows - i : L;
     for (Index j = 0; j < cols; j += L) {
       const Index n = cols - j < L ? cols - j : L;
       const T* p = from + i * from_stride + j;
       T* q = to + j * to_stride + i;
-      Pack<T> square[L];
-      if (m == L && n == L) {
-#pragma GCC unroll 16
-        for (Index t = 0; t < L; ++t) square[t] = map(Pack<T>::load(p + t * from_stride), j);
-        transpose_square<T>(square);
-#pragma GCC unroll 16
-        for (Index t = 0; t < L; ++t) square[t].store(q + t * to_stride);
-      } else {
+      const bool full = m == L && n == L;
+      if (!full) {
         for (Index t = 0; t < L; ++t) {
-          square[t] = t < m ? map(n == L ? Pack<T>::load(p + t * from_stride) : load_some<T>(p + t * from_stride, n), j)
-                            : Pack<T>(T(0));
-        }
-        transpose_square<T>(square);
-        for (Index t = 0; t < n; ++t) {
-          if (whole || m == L)
-            square[t].store(q + t * to_stride);
-          else
-            store_some<T>(q + t * to_stride, square[t], m);
+          (t < m ? load_some<T>(p + t * from_stride, n) : Pack<T>(T(0))).store(before + t * L);
         }
       }
+      const T* in = full ? p : before;
+      T* out = full ? q : after;
+      const Index in_stride = full ? from_stride : L, out_stride = full ? to_stride : L;
+      const Pack<T> f = factor.at(j);
+      Pack<T> square[L];
+#pragma GCC unroll 16
+      for (Index t = 0; t < L; ++t) square[t] = Pack<T>::load(in + t * in_stride) * f;
+      transpose_square<T>(square);
+#pragma GCC unroll 16
+      for (Index t = 0; t < L; ++t) square[t].store(out + t * out_stride);
+      for (Index t = 0; !full && t < n; ++t)
+        store_some<T>(q + t * to_stride, Pack<T>::load(after + t * L), whole ? L : m);
     }
   }
 }
 /// to[d][i] = factor from[i][d] for `count` queries: into the lanes of a strip.
 template <class T>
 void across(T* to, const T* from, Index stride, Index width, Index count, T factor) {
-  turn<true>(count, width, from, stride, to, strip_width<T>, [&](Pack<T> x, Index) { return x * Pack<T>(factor); });
+  turn<T>(true, count, width, from, stride, to, strip_width<T>, {factor});
 }
 
 template <class T>
@@ -281,8 +289,7 @@ struct Strip {
     if (bias) {
       bias += begin * bias_row;
       if (!kept.position) {
-        turn<true>(count, n, bias + first, bias_row, s, stride,
-                   [](Pack<T> x, Index) { return x * Pack<T>(log2_of_e<T>); });
+        turn<T>(true, count, n, bias + first, bias_row, s, stride, {log2_of_e<T>});
       } else {
         for (Index j = 0; j < n; ++j) {
           for (Index i = 0; i < strip_width<T>; ++i) {

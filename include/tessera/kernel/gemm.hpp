@@ -4,7 +4,7 @@
 // in panels of a tile's rows, packed so that the tile reads both in order; blocks sized for L1 and L2. Differences: one
 // driver decides per operand whether it pays to pack at all (small products touch nothing but A, B and C), and the
 // epilogue is applied to each tile of C right after its last k, while it is in L1: it is then compiled once, not once a
-// tile height.
+// tile height, and the driver not once an epilogue.
 //
 // The law: element (i, j) is the sum over blocks of k_block(K) terms, each block one chain of fma's in rising k, blocks
 // added in order after C. Nothing else enters: neither M, N, the strides nor the number of threads. So one row of a
@@ -145,9 +145,9 @@ template <class T>
   }
 }
 
-template <class T, class Epilogue>
+template <class T>
 void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* c, Index ldc, bool accumulate,
-              const Epilogue& epilogue) {
+              const AnyEpilogue<T>& epilogue) {
   constexpr Index R = gemm_rows, W = gemm_cols<T>;
   constexpr Index block_rows = 384;     // of A packed at a time: 384 KB, in L2
   constexpr Index wide = 2048 / W * W;  // columns of B packed at a time for all tasks, 2 MB
@@ -244,9 +244,7 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
               }
               run<T>(job, a_in_place && a_by_rows);
             }
-            if constexpr (!std::is_same_v<Epilogue, Identity>) {
-              if (last) finish<T>(epilogue, c_tile, ldc, row0, j0 + j, row1 - row0, across_tile);
-            }
+            if (last) epilogue(c_tile, ldc, row0, j0 + j, row1 - row0, across_tile);
           }
         }
       });

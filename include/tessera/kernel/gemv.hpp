@@ -40,6 +40,25 @@ template <class T, class Epilogue>
   }
 }
 
+/// An epilogue whose type is forgotten: a product's code is compiled once for all of them, `finish` once for each.
+template <class T>
+class AnyEpilogue {
+ public:
+  AnyEpilogue(const Identity&) {}
+  template <class Epilogue>
+  AnyEpilogue(const Epilogue& epilogue)  // a reference: as long as the product runs
+      : epilogue_(&epilogue), apply_([](const void* e, T* c, Index ldc, Index row, Index col, Index rows, Index cols) {
+          finish<T>(*static_cast<const Epilogue*>(e), c, ldc, row, col, rows, cols);
+        }) {}
+  void operator()(T* c, Index ldc, Index row, Index col, Index rows, Index cols) const {
+    if (apply_) apply_(epilogue_, c, ldc, row, col, rows, cols);
+  }
+
+ private:
+  const void* epilogue_ = nullptr;
+  void (*apply_)(const void*, T*, Index, Index, Index, Index, Index) = nullptr;
+};
+
 /// sums[j] (+)= x[0] b[0, j] + ... + x[G - 1] b[G - 1, j] for j < n, in this order.
 template <int G, class T>
 [[gnu::noinline]] void add_rows(const T* x, const T* b, Index ldb, T* sums, Index n, bool first) {
@@ -126,8 +145,9 @@ template <class T>
 }
 
 /// y = epilogue(x B [+ y]); B has one of its strides equal to 1.
-template <class T, class Epilogue>
-void one_row(bool threads, Index N, Index K, const T* x, View<T> b, T* y, bool accumulate, const Epilogue& epilogue) {
+template <class T>
+void one_row(bool threads, Index N, Index K, const T* x, View<T> b, T* y, bool accumulate,
+             const AnyEpilogue<T>& epilogue) {
   const Index unit = 4 * lanes_of<T>;
   // about 256 K weights a block: far more than it costs to hand one to a thread
   const Index grain = K * unit >= (Index{1} << 18) ? unit : ((Index{1} << 18) / (K * unit + 1) + 1) * unit;
@@ -137,7 +157,7 @@ void one_row(bool threads, Index N, Index K, const T* x, View<T> b, T* y, bool a
       row_times_rows<T>(end - begin, K, x, part, b.row_stride, y + begin, accumulate);
     else
       row_times_columns<T>(end - begin, K, x, part, b.col_stride, y + begin, accumulate);
-    if constexpr (!std::is_same_v<Epilogue, Identity>) finish<T>(epilogue, y + begin, 0, 0, begin, 1, end - begin);
+    epilogue(y + begin, 0, 0, begin, 1, end - begin);
   });
 }
 

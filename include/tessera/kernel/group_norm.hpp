@@ -76,14 +76,23 @@ void map_columns(Index rows, Index cols, const Fn& f, T* y, const T* const (&ope
   });
 }
 
-/// One item [space, channels]: y, and mean, variance, rstd [groups] (each may be null).
-template <class Activation, class T>
-void group_norm_item(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias, double eps,
-                     T* y, T* mean, T* variance, T* rstd) {
+/// What normalising does to a channel: (x - centre) scale + shift.
+template <class T>
+struct GroupAffine {
+  Partials<T> numbers;
+  T *centre, *scale, *shift;
+  explicit GroupAffine(Index channels)
+      : numbers(3 * channels), centre(numbers.data), scale(centre + channels), shift(scale + channels) {}
+};
+
+/// The statistics of one item [space, channels]: `to`, and mean, variance, rstd [groups] (each may be null).
+template <class T>
+void group_statistics(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias, double eps,
+                      const GroupAffine<T>& to, T* mean, T* variance, T* rstd) {
   const Index each = channels / groups;
   const double n = static_cast<double>(space * each);
-  Partials<T> scratch(4 * channels);
-  T *centre = scratch.data, *scale = centre + channels, *shift = scale + channels, *sums = shift + channels;
+  T *const centre = to.centre, *const scale = to.scale, *const shift = to.shift;
+  T* const sums = scale;  // a group's are read before its scale is written
   const auto group_sum = [&](Index g) {
     double total = 0;
     for (Index c = g * each; c < (g + 1) * each; ++c) total += static_cast<double>(sums[c]);
@@ -118,40 +127,36 @@ void group_norm_item(Index space, Index channels, Index groups, const T* x, cons
       shift[c] = (bias ? bias[c] : T(0)) - static_cast<T>(left) * scale[c];
     }
   }
-  const T* const in[] = {x, centre, scale, shift};
+}
+
+/// One item [space, channels]: y, and mean, variance, rstd [groups] (each may be null).
+template <class Activation, class T>
+void group_norm_item(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias, double eps,
+                     T* y, T* mean, T* variance, T* rstd) {
+  const GroupAffine<T> affine(channels);
+  group_statistics(space, channels, groups, x, gain, bias, eps, affine, mean, variance, rstd);
+  const T* const in[] = {x, affine.centre, affine.scale, affine.shift};
   map_columns<1>(
       space, channels, [](Pack<T> v, Pack<T> m, Pack<T> s, Pack<T> b) { return Activation::value(fma(v - m, s, b)); },
       y, in);
 }
 
-/// One item's dx, and its share of dgain and dbias [channels].
-///
-/// With h = (x - mean) rstd, d = dy activation'(h gain + bias) and averages over the group:
+/// The adjoint of normalising one item: from d, the gradient of h gain + bias with h = (x - mean) rstd, and with averages
+/// over the group:
 ///   dgain = sum d h,  dbias = sum d,  dx = rstd (d gain - avg(d gain) - h avg(d gain h))
-template <class Activation, class T>
-void group_norm_item_adjoint(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias,
-                             const T* mean, const T* rstd, const T* dy, T* dx, T* dgain, T* dbias) {
+template <class T>
+void normalised_adjoint(Index space, Index channels, Index groups, const T* x, const T* gain, const T* mean,
+                        const T* rstd, const T* d, T* dx, T* dgain, T* dbias) {
   const Index each = channels / groups;
   const double n = static_cast<double>(space * each);
-  Partials<T> scratch(6 * channels);
-  T *centre = scratch.data, *inverse = centre + channels, *scale = inverse + channels, *shift = scale + channels;
-  T *along = shift + channels, *level = along + channels;
+  Partials<T> scratch(5 * channels);
+  T *centre = scratch.data, *inverse = centre + channels, *scale = inverse + channels;
+  T *along = scale + channels, *level = along + channels;
   for (Index c = 0; c < channels; ++c) {
     centre[c] = mean[c / each], inverse[c] = rstd[c / each];
     scale[c] = gain ? inverse[c] * gain[c] : inverse[c];
-    shift[c] = bias ? bias[c] : T(0);
   }
-  const T* d = dy;
-  if constexpr (!Activation::identity) {
-    const T* const in[] = {x, dy, centre, scale, shift};
-    map_columns<2>(
-        space, channels,
-        [](Pack<T> v, Pack<T> g, Pack<T> m, Pack<T> s, Pack<T> b) { return g * Activation::slope(fma(v - m, s, b)); },
-        dx, in);
-    d = dx;
-  }
-  fold_columns<Add>(
-      space, channels, [=](Index r, Index c, Index count) { return load_up_to(d + r * channels + c, count); }, dbias);
+  fold_columns<Add>(space, channels, Stored<T>{d, channels}, dbias);
   fold_columns<Add>(
       space, channels,
       [=](Index r, Index c, Index count) {
@@ -174,6 +179,29 @@ void group_norm_item_adjoint(Index space, Index channels, Index groups, const T*
       space, channels,
       [](Pack<T> v, Pack<T> g, Pack<T> m, Pack<T> s, Pack<T> t, Pack<T> a) { return fnma(v - m, t, fma(g, s, -a)); },
       dx, in);
+}
+
+/// One item's dx, and its share of dgain and dbias [channels].
+template <class Activation, class T>
+void group_norm_item_adjoint(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias,
+                             const T* mean, const T* rstd, const T* dy, T* dx, T* dgain, T* dbias) {
+  const T* d = dy;
+  if constexpr (!Activation::identity) {
+    const Index each = channels / groups;
+    const GroupAffine<T> affine(channels);
+    for (Index c = 0; c < channels; ++c) {
+      affine.centre[c] = mean[c / each];
+      affine.scale[c] = gain ? rstd[c / each] * gain[c] : rstd[c / each];
+      affine.shift[c] = bias ? bias[c] : T(0);
+    }
+    const T* const in[] = {x, dy, affine.centre, affine.scale, affine.shift};
+    map_columns<2>(
+        space, channels,
+        [](Pack<T> v, Pack<T> g, Pack<T> m, Pack<T> s, Pack<T> b) { return g * Activation::slope(fma(v - m, s, b)); },
+        dx, in);
+    d = dx;
+  }
+  normalised_adjoint(space, channels, groups, x, gain, mean, rstd, d, dx, dgain, dbias);
 }
 
 }  // namespace detail

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <tessera/core/index.hpp>
 #include <tessera/kernel/half.hpp>
 #include <tessera/kernel/pack.hpp>
@@ -42,6 +43,23 @@ template <int Registers, class Stored>
   return w;
 }
 
+/// sums[v][r] += R registers of the weights at w, of `pitch` a panel has, times vector v.
+template <int Registers, int Vectors, class Stored>
+[[gnu::always_inline]] inline void add_vectors(const Stored* w, Index pitch, const float* const* x, Index count,
+                                               F (*sums)[Registers]) {
+  for (Index k = 0; k < count; ++k, w += pitch * native_width) {
+    F line[Registers];
+#pragma GCC unroll 8
+    for (int r = 0; r < Registers; ++r) line[r] = fetch_weights(w + r * native_width);
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) {
+      const F factor(x[v][k]);
+#pragma GCC unroll 8
+      for (int r = 0; r < Registers; ++r) sums[v][r] = fma(line[r], factor, sums[v][r]);
+    }
+  }
+}
+
 }  // namespace detail
 
 /// W [out, in], packed. Copies share nothing; keep one and hand out pointers to it.
@@ -53,7 +71,7 @@ class MatvecPanels {
   MatvecPanels() : numbers_(0) {}
   /// From weight(out, in) -> float.
   template <class Weight>
-  MatvecPanels(Index out, Index in, const Weight& weight) : out_(out), in_(in), numbers_(padded() * in + room) {
+  MatvecPanels(Index out, Index in, const Weight& weight) : out_(out), in_(in), numbers_(stored()) {
     Stored* to = numbers_.data();
     for_panels([&](Index first, auto registers) {
       for (Index k = 0; k < in; ++k) {
@@ -67,6 +85,17 @@ class MatvecPanels {
       }
     });
     for (Index i = 0; i < room; ++i) *to++ = Stored{};
+    at_ = numbers_.data();
+  }
+
+  /// Numbers in memory, with what prefetching may touch beyond the weights.
+  Index stored() const { return padded() * in_ + room; }
+  /// Moves them to memory that outlives this: several matrices of a model side by side on one large page do not get into
+  /// each other's way in the cache.
+  void move_to(Stored* to) {
+    std::memcpy(to, at_, static_cast<std::size_t>(stored()) * sizeof(Stored));
+    at_ = to;
+    numbers_ = Scratch<Stored>(0);
   }
 
   Index out() const { return out_; }
@@ -75,30 +104,63 @@ class MatvecPanels {
   Index padded() const { return (out_ + native_width - 1) / native_width * native_width; }
   Index bytes() const { return padded() * in_ * static_cast<Index>(sizeof(Stored)); }
 
-  /// y = finish(W [a; b], first output): a and b follow each other, `finish` gets each register of sums and the number
-  /// of its first output, and stores them.
+  /// y = finish(W x, first output): `finish` gets each register of sums and the number of its first output, and stores
+  /// them. Where `begun` is given, sums go on from what it holds, [padded()].
   template <class Finish>
-  [[gnu::always_inline]] void operator()(const float* a, Index count_a, const float* b, Index count_b,
-                                         const Finish& finish) const {
-    const Stored* w = numbers_.data();
+  [[gnu::always_inline]] void operator()(const float* x, const Finish& finish, const float* begun = nullptr) const {
+    const Stored* w = at_;
     for_panels([&](Index first, auto registers) __attribute__((always_inline)) {
       constexpr int R = registers;
       F sums[R];
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) sums[r] = F(0.0F);
-      w = detail::add_panel<R>(w, a, count_a, sums);
-      w = detail::add_panel<R>(w, b, count_b, sums);
+      for (int r = 0; r < R; ++r) sums[r] = begun ? F::load(begun + first + r * native_width) : F(0.0F);
+      w = detail::add_panel<R>(w, x, in_, sums);
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) finish(sums[r], first + r * native_width);
     });
   }
-  template <class Finish>
-  [[gnu::always_inline]] void operator()(const float* x, const Finish& finish) const {
-    (*this)(x, in_, nullptr, 0, finish);
+
+  /// y = W x for `count` x at once, each `x_step` after the one before, y padded() apart: the weights are read once for
+  /// four of them, the sums are those of one by one.
+  void many(const float* x, Index x_step, Index count, float* y) const {
+    constexpr Index together = native_width == 16 ? 4 : 2;
+    for (; count >= together; count -= together, x += together * x_step, y += together * padded())
+      some<together>(x, x_step, y);
+    for (; count > 0; --count, x += x_step, y += padded()) {
+      (*this)(x, [y](F sum, Index o) { sum.store(y + o); });
+    }
   }
 
  private:
   static constexpr Index room = 64;  // prefetching runs past the end; it may, but stays near
+
+  template <int Vectors>
+  [[gnu::noinline]] void some(const float* x, Index x_step, float* y) const {
+    const float* at[Vectors];
+    for (int v = 0; v < Vectors; ++v) at[v] = x + v * x_step;
+    const Stored* w = at_;
+    for_panels([&](Index first, auto registers) __attribute__((always_inline)) {
+      constexpr int R = registers, low = R < 4 ? R : 4;
+      const auto part = [&](auto from, auto part_registers) __attribute__((always_inline)) {
+        constexpr int P = part_registers;
+        F sums[Vectors][P];
+#pragma GCC unroll 8
+        for (int v = 0; v < Vectors; ++v) {
+#pragma GCC unroll 8
+          for (int r = 0; r < P; ++r) sums[v][r] = F(0.0F);
+        }
+        detail::add_vectors<P, Vectors>(w + from * native_width, R, at, in_, sums);
+#pragma GCC unroll 8
+        for (int v = 0; v < Vectors; ++v) {
+#pragma GCC unroll 8
+          for (int r = 0; r < P; ++r) sums[v][r].store(y + v * padded() + first + (from + r) * native_width);
+        }
+      };
+      part(std::integral_constant<int, 0>{}, std::integral_constant<int, low>{});
+      if constexpr (R > low) part(std::integral_constant<int, low>{}, std::integral_constant<int, R - low>{});
+      w += in_ * R * native_width;
+    });
+  }
 
   /// body(first output, how many registers) for every panel: as many of 8 as there are, then what is left.
   template <class Body>
@@ -121,6 +183,7 @@ class MatvecPanels {
 
   Index out_ = 0, in_ = 0;
   Scratch<Stored> numbers_;
+  const Stored* at_ = nullptr;
 };
 
 }  // namespace tessera::inline TESSERA_ISA::kernel

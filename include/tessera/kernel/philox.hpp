@@ -206,17 +206,15 @@ struct NormalFill {
 /// Elements [64 first_unit, 64 first_unit + count) of a fill. `use` keeps draws of different kinds under one key apart.
 template <class Fill>
 void philox_fill(float* out, Index count, Index first_unit, std::uint32_t use, std::uint64_t key) {
-  const auto unit = [ use, key ](std::uint64_t u, float* to) __attribute__((always_inline)) {
+  auto unit = static_cast<std::uint64_t>(first_unit);
+  for (; count > 0; ++unit, count -= philox_unit, out += philox_unit) {
+    float part[philox_unit];  // of the last unit
+    const bool whole = count >= philox_unit;
+    float* const to = whole ? out : part;
 #pragma GCC unroll 1
     for (std::uint64_t lane = 0; lane < 16; lane += static_cast<std::uint64_t>(native_width))
-      Fill::put(PhiloxWords(16 * u + lane, use, key), to + lane);
-  };
-  auto u = static_cast<std::uint64_t>(first_unit);
-  for (; count >= philox_unit; count -= philox_unit, out += philox_unit) unit(u++, out);
-  if (count > 0) {
-    float rest[philox_unit];
-    unit(u, rest);
-    std::memcpy(out, rest, static_cast<std::size_t>(count) * sizeof(float));
+      Fill::put(PhiloxWords(16 * unit + lane, use, key), to + lane);
+    if (!whole) std::memcpy(out, part, static_cast<std::size_t>(count) * sizeof(float));
   }
 }
 

@@ -93,6 +93,16 @@ template <class T>
   return count >= Pack<T>::width ? Pack<T>::load(p) : load_some(p, count);
 }
 
+/// Terms that are numbers in memory, [rows, cols].
+template <class T>
+struct Stored {
+  const T* x;
+  Index cols;
+  [[gnu::always_inline]] Pack<T> operator()(Index r, Index c, Index count) const {
+    return load_up_to(x + r * cols + c, count);
+  }
+};
+
 /// Rows a task for `cols` columns: some ten microseconds.
 inline Index rows_together(Index cols) { return cols < 16384 ? 16384 / (cols + 1) + 1 : 1; }
 
@@ -162,15 +172,12 @@ void fold_columns(Index rows, Index cols, const Terms& terms, T* y) {
   parallel_for(rows, piece, [&](Index begin, Index end) {
     fold_strip<Op>(begin, end, Index{0}, cols, terms, part + begin / piece * cols);
   });
-  fold_strip<Op>(
-      Index{0}, used, Index{0}, cols,
-      [&part, cols](Index r, Index c, Index count) { return load_up_to(part + r * cols + c, count); }, y);
+  fold_strip<Op>(Index{0}, used, Index{0}, cols, Stored<T>{part, cols}, y);
 }
 
 template <class Op, class T>
 void fold_columns_of(Index rows, Index cols, const T* x, T* y) {
-  fold_columns<Op>(
-      rows, cols, [x, cols](Index r, Index c, Index count) { return load_up_to(x + r * cols + c, count); }, y);
+  fold_columns<Op>(rows, cols, Stored<T>{x, cols}, y);
 }
 
 }  // namespace detail

@@ -59,6 +59,35 @@ struct Rows {
   Rows(Index tiles, Index channels) : pitch(odd_lines(channels)), step(odd_lines(tiles * pitch)) {}
 };
 
+/// Reads packs of `Count` pixels; where fewer channels are left than a pack has, by way of a copy with zeros behind
+/// them: one test a pack of channels instead of one a pixel.
+template <int Count, class T>
+class PixelPacks {
+ public:
+  /// Channels from c on, `left` of them.
+  PixelPacks(const T* const (&pixel)[Count], Index c, Index left) : pixel_(pixel), from_(pixel), at_(c) {
+    if (left < lanes_of<T>) copy(left);
+  }
+  PixelPacks(const PixelPacks&) = delete;
+  [[gnu::always_inline]] Pack<T> operator[](int i) const { return Pack<T>::load(from_[i] + at_); }
+
+ private:
+  [[gnu::noinline]] void copy(Index left) {
+    for (int i = 0; i < Count; ++i) {
+      load_some<T>(pixel_[i] + at_, left).store(room_ + i * lanes_of<T>);
+      copied_[i] = room_ + i * lanes_of<T>;
+    }
+    from_ = copied_;
+    at_ = 0;
+  }
+
+  const T* const* pixel_;
+  const T* const* from_;
+  Index at_;
+  T room_[Count * lanes_of<T>];
+  const T* copied_[Count];
+};
+
 /// V[point][t] = B^T x B for the tiles first, first + 1, ..., first + count - 1.
 template <int M, class T>
 void winograd_input(const Tiling& g, const T* x, Index first, Index count, const Rows& rows, const T* zeros, T* v) {
@@ -73,14 +102,14 @@ void winograd_input(const Tiling& g, const T* x, Index first, Index count, const
       pixel[i] = inside ? x + ((at.picture * g.height + iy) * g.width + ix) * g.in : zeros;
     }
     for (Index c = 0; c < g.in; c += lanes_of<T>) {
-      const Index left = g.in - c;
+      const PixelPacks<N * N, T> x_at(pixel, c, g.in - c);
       T* to = v + t * rows.pitch + c;
       Pack<T> half[N * N];
 #pragma GCC unroll 8
       for (int column = 0; column < N; ++column) {
         Pack<T> d[N];
 #pragma GCC unroll 8
-        for (int row = 0; row < N; ++row) d[row] = load_left(pixel[row * N + column] + c, left);
+        for (int row = 0; row < N; ++row) d[row] = x_at[row * N + column];
         W::input(d, 1, half + column, N);
       }
 #pragma GCC unroll 8
@@ -100,6 +129,7 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
                      const T* bias, T* y) {
   using W = Winograd<M>;
   constexpr int N = W::T;
+  constexpr Index L = lanes_of<T>;
   for (Index t = 0; t < count; ++t) {
     const auto at = g.place(first + t, M);
     const Index down = g.out_height - at.y < M ? g.out_height - at.y : M,
@@ -108,6 +138,10 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
     for (Index c = begin; c < end; c += lanes_of<T>) {
       const T* from = p + t * rows.pitch + c - begin;
       const Pack<T> shift = bias ? load_left(bias + c, end - c) : Pack<T>(T(0));
+      const bool whole = end - c >= L;  // else the tile takes the way through `room`
+      T room[M * M * L];
+      T* const to = whole ? corner + c : room;
+      const Index row_step = whole ? g.out_width * g.out : M * L, column_step = whole ? g.out : L;
       Pack<T> half[M * N];
 #pragma GCC unroll 8
       for (int column = 0; column < N; ++column) {
@@ -123,9 +157,14 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
         if (row >= down) continue;
 #pragma GCC unroll 4
         for (int column = 0; column < M; ++column) {
-          if (column < across)
-            store_left(corner + (row * g.out_width + column) * g.out + c, d[column] + shift, end - c);
+          if (column < across) (d[column] + shift).store(to + row * row_step + column * column_step);
         }
+      }
+      if (whole) continue;
+      for (Index i = 0; i < down * across; ++i) {
+        const Index row = i / across, column = i % across;
+        T* pixel = corner + (row * g.out_width + column) * g.out;
+        for (Index k = c; k < end; ++k) pixel[k] = room[(row * M + column) * L + k - c];
       }
     }
   }
@@ -152,12 +191,13 @@ void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index co
         for (int i = 0; i < N * N; ++i) Pack<T>(T(0)).store(to + i * rows.step);
         continue;
       }
+      const PixelPacks<M * M, T> dy_at(pixel, c, left);
       Pack<T> half[N * M];
 #pragma GCC unroll 4
       for (int column = 0; column < M; ++column) {
         Pack<T> d[M];
 #pragma GCC unroll 4
-        for (int row = 0; row < M; ++row) d[row] = load_left(pixel[row * M + column] + c, left);
+        for (int row = 0; row < M; ++row) d[row] = dy_at[row * M + column];
         W::output_adjoint(d, 1, half + column, M);
       }
 #pragma GCC unroll 8
@@ -225,12 +265,20 @@ void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u) {
   });
 }
 
-/// y = conv(x) from transformed weights (or dx from dy, `adjoint`).
-template <int M, class T>
-void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* bias, T* y) {
-  using namespace detail;
-  constexpr Index points = Winograd<M>::T * Winograd<M>::T, N = tile_cols<T>;
-  const Tiling g(s, adjoint, M);
+namespace detail {
+
+/// What differs between F(2x2, 3x3) and F(4x4, 3x3): all else is compiled once.
+template <class T>
+struct WinogradForm {
+  Index side, points;
+  void (*input)(const Tiling&, const T*, Index, Index, const Rows&, const T*, T*);
+  void (*output)(const Tiling&, const T*, const Rows&, Index, Index, Index, Index, const T*, T*);
+};
+
+template <class T>
+void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, const T* u, const T* bias, T* y) {
+  constexpr Index N = tile_cols<T>;
+  const Index points = form.points;
   const Index u_step = point_step_of_weights<T>(g.in, g.out);
   Scratch<T> zeros(g.in + N);  // for what lies outside the picture, and as the bias of the products
   for (Index c = 0; c < g.in + N; ++c) zeros[c] = T(0);
@@ -243,13 +291,13 @@ void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T*
       Scratch<T*> p_row(count + tile_rows);
       row_table<const T>(v.data(), v_rows.pitch, count, v_row.data());
       row_table(p.data(), p_rows.pitch, count, p_row.data());
-      winograd_input<M>(g, x, begin, count, v_rows, zeros.data(), v.data());
+      form.input(g, x, begin, count, v_rows, zeros.data(), v.data());
       for (Index j = 0; j < g.out; j += N) {
         for (Index point = 0; point < points; ++point) {
           multiply_rows(v_row.data(), point * v_rows.step, 1, count, g.in, u + point * u_step + j * g.in, zeros.data(),
                         p_row.data(), point * p_rows.step, N);
         }
-        winograd_output<M>(g, p.data(), p_rows, begin, count, j, j + N < g.out ? j + N : g.out, bias, y);
+        form.output(g, p.data(), p_rows, begin, count, j, j + N < g.out ? j + N : g.out, bias, y);
       }
     });
   } else {
@@ -261,7 +309,7 @@ void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T*
     row_table<const T>(v.data(), v_rows.pitch, g.total, v_row.data());
     row_table(p.data(), p_rows.pitch, g.total, p_row.data());
     parallel_for(g.total, 4, [&](Index begin, Index end) {
-      winograd_input<M>(g, x, begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
+      form.input(g, x, begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
     });
     parallel_for(points, 4, [&](Index begin, Index end) {
       for (Index point = begin; point < end; ++point) {
@@ -272,9 +320,19 @@ void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T*
       }
     });
     parallel_for(g.total, 4, [&](Index begin, Index end) {
-      winograd_output<M>(g, p.data() + begin * p_rows.pitch, p_rows, begin, end - begin, 0, g.out, bias, y);
+      form.output(g, p.data() + begin * p_rows.pitch, p_rows, begin, end - begin, 0, g.out, bias, y);
     });
   }
+}
+
+}  // namespace detail
+
+/// y = conv(x) from transformed weights (or dx from dy, `adjoint`).
+template <int M, class T>
+void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* bias, T* y) {
+  constexpr Index points = Winograd<M>::T * Winograd<M>::T;
+  detail::winograd_tiles<T>({M, points, detail::winograd_input<M, T>, detail::winograd_output<M, T>},
+                            detail::Tiling(s, adjoint, M), x, u, bias, y);
 }
 
 /// dw from x and dy. Tiles are summed in rising order, whatever the number of threads: each point has one owner.
