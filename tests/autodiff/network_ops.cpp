@@ -100,6 +100,13 @@ TEST_CASE("attention has the gradients of finite differences", "[autodiff]") {
                             const auto& v) { return attention(q, k, v, {.heads = 2, .causal = causal}); },
                    {{2, 3, 4}, {2, 3, 4}, {2, 3, 4}}, {.second = false});
   }
+  check_gradient([](const auto& q, const auto& k,
+                    const auto& v) { return attention(q, k, v, {.heads = 4, .kv_heads = 2, .scale = 0.8}); },
+                 {{1, 3, 8}, {1, 5, 4}, {1, 5, 4}}, {.second = false});
+  D bias = draw({2, 1, 3, 5}, 8);  // a batch of two, one for all heads
+  bias.data()[4] = -INFINITY;
+  check_gradient([bias](const auto& q, const auto& k, const auto& v) { return attention(q, k, v, {.heads = 2}, bias); },
+                 {{2, 3, 4}, {2, 5, 4}, {2, 5, 4}}, {.second = false});
   AttentionOptions o{.heads = 4, .kv_heads = 2};
   o.keep = Tensor<std::uint8_t>::from({1, 5}, {1, 1, 0, 1, 1});
   Tape<D> tape;  // hidden keys get no gradient, so this one is compared by its value only
@@ -108,6 +115,7 @@ TEST_CASE("attention has the gradients of finite differences", "[autodiff]") {
   tape.backward(sum(attention(tape.constant(q), vk, tape.constant(v), o)));
   for (Index i = 0; i < 4; ++i) REQUIRE(tape.gradient(vk)[2 * 4 + i] == 0);
   check_gradient([](const auto& x) { return rotate(x, 2, 100); }, {{1, 3, 8}});
+  check_gradient([](const auto& x) { return rotate(x, 2, 100, 5); }, {{1, 3, 8}});
 }
 
 TEST_CASE("attention says that it has no second derivative", "[autodiff]") {

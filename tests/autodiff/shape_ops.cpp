@@ -64,6 +64,23 @@ TEST_CASE("shape ops have the gradients of finite differences", "[autodiff]") {
   check_gradient([](const auto& x) { return resize(x, 5, 3, Resize::nearest); }, {{1, 3, 4, 2}});
 }
 
+// The first slice's gradient is put among zeros, the others' are added in place.
+TEST_CASE("slices of one value add up where they overlap, and with its other uses", "[autodiff]") {
+  check_gradient([](const auto& x) { return slice(x, 0, 0, 2) * slice(x, 0, 1, 3); }, {{3, 4}});
+  check_gradient([](const auto& x) { return slice(x, 1, 0, 3) * slice(x, 1, 1, 4); }, {{2, 4, 3}});
+  check_gradient([](const auto& x) { return slice(x, 1, 0, 2) * slice(x, 1, 1, 3) + slice(x, 1, 2, 4); }, {{2, 4, 19}});
+  check_gradient([](const auto& x) { return slice(x, -1, 0, 18) * slice(x, -1, 3, 21); }, {{3, 21}});
+  check_gradient([](const auto& x) { return x * concat({slice(x, 1, 2, 4), slice(x, 1, 0, 3)}, 1); }, {{2, 5, 2}});
+  check_gradient([](const auto& x) { return concat({slice(x, -1, 1, 3), x * x, slice(x, -1, 0, 2)}, -1); }, {{2, 3}});
+  // Both terms of a sum are handed the same gradient: what the slice adds to a's is not b's.
+  check_gradient(
+      [](const auto& a, const auto& b) {
+        const auto part = slice(a, 1, 0, 2);
+        return concat({a + b, part}, 1);
+      },
+      {{2, 3}, {2, 3}});
+}
+
 TEST_CASE("shape ops put elements where they belong", "[autodiff]") {
   const D x = D::from({2, 3}, {0.0, 1.0, 2.0, 3.0, 4.0, 5.0});
   const D t = transpose(x);

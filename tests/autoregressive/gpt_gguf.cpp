@@ -4,6 +4,7 @@
 
 #include "tests/io/gguf_bytes.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 using test::GgufBytes;
@@ -31,9 +32,7 @@ GptConfig llama_config(bool tied) {
 Gpt<float> random_net(const GptConfig& c) {
   Rng rng(5);
   Gpt<float> net(c, rng);
-  for_each_parameter(net, [&](const std::string&, auto& p) {  // biases and gains that matter, weights that are not tiny
-    p.value = p.value + init::normal<float>(p.value.shape(), 0.15, rng);
-  });
+  testing::nudge(net, 0.15, rng);  // biases and gains that matter, weights that are not tiny
   return net;
 }
 

@@ -2,6 +2,7 @@
 #include <tessera/autoregressive/image_gpt.hpp>
 
 #include "tests/support/gradient.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 
@@ -55,8 +56,7 @@ TEST_CASE("image GPT: a pixel depends on the caption and the pixels before it, a
           "[autoregressive][image_gpt]") {
   Rng rng(2);
   ImageGptNet<float> net(tiny(), rng);
-  for_each_parameter(
-      net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.3, rng); });
+  testing::nudge(net, 0.3, rng);
   const auto logits = [&](const Tensor<std::int32_t>& words, const Tensor<std::int32_t>& pixels) {
     return net(net.text(words), pixels);
   };

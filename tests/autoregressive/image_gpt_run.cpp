@@ -4,6 +4,7 @@
 
 #include "tests/io/scratch.hpp"
 #include "tests/support/generator.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 
@@ -19,8 +20,7 @@ ImageGpt tiny_model(std::uint64_t seed = 1) {
                          .text = {.vocabulary = 300, .length = 8, .width = 16, .heads = 2, .layers = 1}};
   Rng rng(seed);
   auto net = std::make_shared<ImageGptNet<float>>(c, rng);
-  for_each_parameter(
-      *net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.1, rng); });
+  testing::nudge(*net, 0.1, rng);
   return {net,
           ColourPalette({colour_of(0, 0, 0), colour_of(255, 255, 255), colour_of(255, 0, 0), colour_of(0, 0, 255),
                          colour_of(0, 160, 0), colour_of(255, 220, 0)}),

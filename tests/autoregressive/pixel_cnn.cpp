@@ -3,6 +3,7 @@
 #include <tessera/autoregressive/pixel_cnn.hpp>
 
 #include "tests/support/gradient.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 
@@ -29,8 +30,7 @@ template <class T>
 PixelCnn<T> network(const PixelCnnConfig& c, std::uint64_t seed = 1) {
   Rng rng(seed);
   PixelCnn<T> net(c, rng);
-  for_each_parameter(
-      net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<T>(p.value.shape(), 0.2, rng); });
+  testing::nudge(net, 0.2, rng);
   return net;
 }
 

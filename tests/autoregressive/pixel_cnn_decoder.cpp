@@ -3,6 +3,7 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/generator.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 
@@ -20,8 +21,7 @@ PixelCnn<float> network(Index channels, Index components, Index condition) {
                        .condition = condition,
                        .components = components},
                       rng);
-  for_each_parameter(
-      net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.2, rng); });
+  testing::nudge(net, 0.2, rng);
   return net;
 }
 

@@ -4,6 +4,7 @@
 
 #include "tests/generate/markov.hpp"
 #include "tests/support/generator.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 using tessera::testing::Markov;
@@ -106,8 +107,7 @@ TEST_CASE("greedy speculation writes what the target alone writes, past the cont
   const auto net = [](Index width, std::uint64_t seed) {
     Rng rng(seed);
     Gpt<float> g({.vocabulary = 20, .context = 24, .layers = 2, .heads = 2, .width = width}, rng);
-    for_each_parameter(
-        g, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.2, rng); });
+    testing::nudge(g, 0.2, rng);
     return g;
   };
   const GptDecoder target(net(32, 1)), draft(net(16, 2));

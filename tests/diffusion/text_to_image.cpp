@@ -3,6 +3,7 @@
 #include <tessera/unit/token_learn.hpp>
 
 #include "tests/support/generator.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 using namespace tessera::testing;
@@ -18,8 +19,7 @@ TextToImage small(std::uint64_t seed) {
   c.text = {.vocabulary = 300, .length = 10, .width = 16, .heads = 2, .layers = 1};
   Rng rng(seed);
   auto net = std::make_shared<TextUNet<float>>(c, rng);
-  for_each_parameter(
-      *net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.05, rng); });
+  testing::nudge(*net, 0.05, rng);
   const std::vector<std::string> lines = {"a red heart", "a blue heart", "狗"};
   return {c, learn_tokens(lines, 280), net};
 }

@@ -3,6 +3,7 @@
 
 #include "examples/support/fashion.hpp"
 #include "examples/support/planar.hpp"
+#include "examples/support/rows.hpp"
 #include "tests/io/scratch.hpp"
 #include "tests/support/catch.hpp"
 

@@ -19,6 +19,7 @@
 #include "tests/examples/program.hpp"
 #include "tests/io/scratch.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 
@@ -37,9 +38,7 @@ Safetensors tiny_model(std::uint64_t seed = 1) {
   c.text = {.vocabulary = 300, .length = 16, .width = 16, .heads = 2, .layers = 1};
   Rng rng(seed);
   auto net = std::make_shared<TextUNet<float>>(c, rng);
-  for_each_parameter(*net, [&](const std::string&, auto& p) {
-    p.value = p.value + init::normal<float>(p.value.shape(), 0.05, rng);  // the last layer starts at zero
-  });
+  testing::nudge(*net, 0.05, rng);  // the last layer starts at zero
   const std::vector<std::string> lines = {"a red heart", "a blue heart", "狗"};
   return to_file(TextToImage{c, learn_tokens(lines, 280), net});
 }

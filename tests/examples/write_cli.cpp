@@ -10,6 +10,7 @@
 
 #include "tests/examples/workshop.hpp"
 #include "tests/io/gguf_bytes.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 using namespace test;
@@ -24,9 +25,7 @@ Safetensors tiny_model() {
   const Characters characters("\n abcdefghijklmnopqrstuvwxyz狗");
   Rng rng(3);
   GptModel model{std::make_shared<Gpt<float>>(tiny_config(characters.size()), rng), {}, {}};
-  for_each_parameter(*model.net, [&](const std::string&, auto& p) {
-    p.value = p.value + init::normal<float>(p.value.shape(), 0.1, rng);
-  });
+  testing::nudge(*model.net, 0.1, rng);
   for (Token t = 0; t < characters.size(); ++t) model.units.push_back(characters.bytes(t));
   return to_file(model);
 }

@@ -6,24 +6,15 @@
 
 #include <tessera/kernel/conv_direct.hpp>
 
+#include "tests/kernel/numbers.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace tessera;
 using kernel::ConvShape;
+using testing::numbers;
 
 namespace {
 
-/// Numbers in [-1, 1) that look random.
-template <class T>
-std::vector<T> numbers(Index count, std::uint32_t seed) {
-  std::vector<T> v(static_cast<std::size_t>(count));
-  std::uint32_t state = seed * 2654435761u + 1u;
-  for (T& x : v) {
-    state = state * 1664525u + 1013904223u;
-    x = static_cast<T>(static_cast<double>(state >> 8) / 8388608.0 - 1.0);
-  }
-  return v;
-}
 template <class T>
 std::vector<double> in_double(const std::vector<T>& v) {
   std::vector<double> d(v.size());

@@ -5,23 +5,14 @@
 #include <cstring>
 #include <vector>
 
+#include "tests/kernel/numbers.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace tessera;
 using namespace tessera::kernel;
+using testing::numbers;
 
 namespace {
-
-template <class T>
-std::vector<T> numbers(Index n, Index seed = 1) {
-  std::vector<T> x(static_cast<std::size_t>(n));
-  auto state = static_cast<std::uint32_t>(seed * 2654435761u);
-  for (T& v : x) {
-    state = state * 1664525u + 1013904223u;
-    v = static_cast<T>(static_cast<std::int32_t>(state)) * static_cast<T>(0x1p-31);
-  }
-  return x;
-}
 
 struct Extents {
   Index M, N, K;

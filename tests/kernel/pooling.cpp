@@ -6,22 +6,15 @@
 #include <limits>
 #include <vector>
 
+#include "tests/kernel/numbers.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace tessera;
 using kernel::PoolShape;
+using testing::numbers;
 
 namespace {
 
-template <class T>
-std::vector<T> numbers(Index count, std::uint32_t state) {
-  std::vector<T> v(static_cast<std::size_t>(count));
-  for (T& x : v) {
-    state = state * 1664525u + 1013904223u;
-    x = static_cast<T>(static_cast<double>(state >> 8) / 8388608.0 - 1.0);
-  }
-  return v;
-}
 Index inputs(const PoolShape& s) { return s.batch * s.height * s.width * s.channels; }
 Index outputs(const PoolShape& s) { return s.batch * s.out_height() * s.out_width() * s.channels; }
 

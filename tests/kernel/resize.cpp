@@ -5,22 +5,15 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/kernel/numbers.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace tessera;
 using kernel::ResizeShape;
+using testing::numbers;
 
 namespace {
 
-template <class T>
-std::vector<T> numbers(Index count, std::uint32_t state) {
-  std::vector<T> v(static_cast<std::size_t>(count));
-  for (T& x : v) {
-    state = state * 1664525u + 1013904223u;
-    x = static_cast<T>(static_cast<double>(state >> 8) / 8388608.0 - 1.0);
-  }
-  return v;
-}
 template <class T>
 double dot(const std::vector<T>& a, const std::vector<T>& b) {
   double total = 0;

@@ -7,22 +7,15 @@
 #include <tessera/kernel/conv.hpp>
 #include <tessera/kernel/conv_plain.hpp>
 
+#include "tests/kernel/numbers.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace tessera;
 using kernel::ConvShape;
+using testing::numbers;
 
 namespace {
 
-template <class T>
-std::vector<T> numbers(Index count, std::uint32_t state) {
-  std::vector<T> v(static_cast<std::size_t>(count));
-  for (T& x : v) {
-    state = state * 1664525u + 1013904223u;
-    x = static_cast<T>(static_cast<float>(state >> 8) / 8388608.0f - 1.0f);
-  }
-  return v;
-}
 double relative_error(const std::vector<float>& seen, const std::vector<double>& wanted) {
   double difference = 0, size = 0;
   for (std::size_t i = 0; i < seen.size(); ++i) {

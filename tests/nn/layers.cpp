@@ -101,6 +101,7 @@ TEST_CASE("batch norm trains on the batch and evaluates on what it has seen", "[
   const D y = norm.train(x, seen);
   REQUIRE(mean(y).item() == Approx(0).margin(1e-9));
   REQUIRE(var(y).item() == Approx(1).epsilon(1e-4));
+  for (Index c = 0; c < 2; ++c) REQUIRE(seen.variance[c] == Approx(var(x, {0}, false, 1)[c]));  // n - 1
   norm.update(seen);
   const D z = norm(x);
   REQUIRE(mean(z).item() == Approx(0).margin(1e-9));

@@ -3,6 +3,7 @@
 #include <tessera/nonautoregressive/one_shot_writer.hpp>
 
 #include "tests/support/generator.hpp"
+#include "tests/support/nudge.hpp"
 
 using namespace tessera;
 using Row = std::vector<std::int32_t>;
@@ -20,8 +21,7 @@ OneShotText<float> network(OneShotKind kind) {
                           .heads = 4,
                           .layers = 2},
                          rng);
-  for_each_parameter(
-      net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.2, rng); });
+  testing::nudge(net, 0.2, rng);
   return net;
 }
 constexpr OneShotKind kinds[] = {OneShotKind::length, OneShotKind::fixed, OneShotKind::ctc};
