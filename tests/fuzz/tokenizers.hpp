@@ -3,6 +3,8 @@
 // read must hold its promises.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -12,7 +14,9 @@
 #include <tessera/core/error.hpp>
 #include <tessera/unit/bpe_files.hpp>
 #include <tessera/unit/detokenizer.hpp>
+#include <tessera/unit/gguf_tokenizer.hpp>
 #include <tessera/unit/tokenizer_json.hpp>
+#include "tests/io/gguf_bytes.hpp"
 
 namespace test {
 
@@ -82,6 +86,54 @@ inline bool use_tokenizer_json(std::string_view bytes) {
   using namespace tessera;
   try {
     use_tokenizer(parse_tokenizer_json(bytes, "fuzz.json"), bytes);
+    return true;
+  } catch (const io_error&) { return false; }
+}
+
+/// A vocabulary as GGUF settings. The first byte says which settings there are, the second is the id of the token that
+/// texts begin with; then a line a token (type, score, text), and after an empty line a line a merge.
+inline bool use_gguf_vocabulary(std::string_view bytes) {
+  using namespace tessera;
+  if (bytes.size() < 2) return false;
+  const auto flags = static_cast<unsigned char>(bytes[0]), begin = static_cast<unsigned char>(bytes[1]);
+  const auto has = [&](int bit) { return (flags >> bit & 1) != 0; };
+  const bool llama = has(0);
+  std::vector<std::string> tokens, merges;
+  std::vector<std::int32_t> types;
+  std::vector<float> scores;
+  if (has(1)) {  // all bytes, which a vocabulary must have, and which fuzzing would not come upon
+    const unit_detail::ByteAlphabet alphabet;
+    for (int b = 0; b < 256; ++b) {
+      const char c = static_cast<char>(static_cast<unsigned char>(b)), *const digits = "0123456789ABCDEF";
+      tokens.push_back(llama ? std::string("<0x") + digits[b / 16] + digits[b % 16] + ">" : alphabet.text({&c, 1}));
+      types.push_back(llama ? 6 : 1);
+      scores.push_back(0);
+    }
+  }
+  bool merging = false;
+  for (std::size_t at = 2; at < bytes.size();) {
+    const std::string_view line = bytes.substr(at, bytes.find('\n', at) - at);
+    at += line.size() + 1;
+    if (line.empty()) {
+      merging = true;
+    } else if (merging) {
+      merges.emplace_back(line);
+    } else {
+      types.push_back(line[0] - '0');
+      scores.push_back(line.size() > 1 ? static_cast<float>(line[1]) / 4 : NAN);
+      tokens.emplace_back(line.substr(std::min<std::size_t>(2, line.size())));
+    }
+  }
+  GgufBytes file;
+  file.text("tokenizer.ggml.model", llama ? "llama" : "gpt2");
+  file.texts("tokenizer.ggml.tokens", tokens);
+  if (has(2)) file.numbers("tokenizer.ggml.token_type", GgufKind::i32, types);
+  if (has(3)) file.numbers("tokenizer.ggml.scores", GgufKind::f32, scores);
+  if (has(4)) file.texts("tokenizer.ggml.merges", merges);
+  if (has(5)) file.number("tokenizer.ggml.bos_token_id", GgufKind::u32, std::uint32_t{begin});
+  if (has(6)) file.number("tokenizer.ggml.add_space_prefix", GgufKind::boolean, static_cast<std::uint8_t>(has(7)));
+  try {
+    use_tokenizer(gguf_tokenizer(Gguf::parse(file.bytes(), "fuzz.gguf").settings, "fuzz.gguf"), bytes);
     return true;
   } catch (const io_error&) { return false; }
 }
