@@ -11,8 +11,6 @@
 #include <string>
 #include <vector>
 
-#include <tessera/autoregressive/wavenet_decoder.hpp>
-#include <tessera/generate/sequence.hpp>
 #include <tessera/io/png.hpp>
 #include <tessera/io/wav.hpp>
 #include <tessera/train/interrupt.hpp>
@@ -20,8 +18,7 @@
 
 #include "examples/support/cli.hpp"
 #include "examples/support/output.hpp"
-#include "examples/support/voice.hpp"
-#include "examples/support/voice_model.hpp"
+#include "examples/support/voice_run.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -34,7 +31,8 @@ struct Options {
   std::vector<std::string> syllables;
   std::string weights = TESSERA_WEIGHTS_DIR "/speak.safetensors", output = "speak.wav", spectrogram, speaker = "5";
   std::uint64_t seed = 0;
-  double temperature = 0.9, top_p = 1, speed = 1, pause = 0.06;
+  double pause = 0.06;
+  SayOptions how;
   bool full = false;
 };
 
@@ -43,38 +41,14 @@ void describe(Cli& cli, Options& o) {
   cli.option("--output,-o", o.output, "the WAV to write, 16 kHz (default speak.wav)");
   cli.option("--speaker", o.speaker, "3 or 5 (default 5)");
   cli.option("--seed,-s", o.seed, "of the first syllable; the next one has seed + 1 (default 0)");
-  cli.option("--temperature", o.temperature, "how boldly samples are drawn; 0 takes the likeliest (default 0.9)", 0,
+  cli.option("--temperature", o.how.temperature, "how boldly samples are drawn; 0 takes the likeliest (default 0.9)", 0,
              10);
-  cli.option("--top-p", o.top_p, "draw among the likeliest that have this probability together (default 1)", 0, 1);
-  cli.option("--speed", o.speed, "how much faster than usual (default 1)", 0.25, 4);
+  cli.option("--top-p", o.how.top_p, "draw among the likeliest that have this probability together (default 1)", 0, 1);
+  cli.option("--speed", o.how.speed, "how much faster than usual (default 1)", 0.25, 4);
   cli.option("--pause", o.pause, "seconds between syllables (default 0.06)", 0, 10);
   cli.option("--spectrogram", o.spectrogram, "a PNG of what was said");
   cli.option("--weights", o.weights, "the voice (default: the one that comes with the examples)");
   cli.flag("--f32", o.full, "calculate with whole weights and not with halves");
-}
-
-int speaker_number(const std::string& name) {
-  for (int i = 0; i < voice_speaker_count; ++i) {
-    if (name == voice_speakers[i]) return i;
-  }
-  throw argument_error("--speaker is 3 or 5, not " + quoted(name, 40));
-}
-
-/// One syllable, [frames * hop] samples; empty when interrupted.
-Tensor<float> say(const VoiceNet<float>& net, const WaveNetDecoder& decoder, const Syllable& syllable, const Options& o,
-                  const Noise& noise, const Interrupt& interrupt) {
-  const int who = speaker_number(o.speaker);
-  const Index usual = net.usual_frames(syllable, who);
-  const Index frames = std::max<Index>(static_cast<Index>(static_cast<double>(usual) / o.speed), 4);
-  VoiceFrames given(1, frames);
-  given.set(0, syllable, who, 0, frames);
-  const Tensor<float> features = net.features(given);
-  auto run = begin_sequence(decoder, features.reshaped({frames, features.cols()}), noise,
-                            {.length = frames * voice_hop, .choice = {.temperature = o.temperature, .top_p = o.top_p}});
-  while (run.step()) {
-    if (run.at() % 256 == 0 && interrupt()) return {};
-  }
-  return Compander().decode(run.preview());
 }
 
 int speak(int argc, char** argv) {
@@ -86,7 +60,7 @@ int speak(int argc, char** argv) {
   for (const std::string& s : o.syllables) text += s + ' ';
   const std::vector<Syllable> syllables = read_syllables(text);
   if (syllables.empty()) throw argument_error("nothing to say: give syllables, as in: speak ni3 hao3");
-  speaker_number(o.speaker);
+  const int speaker = speaker_number(o.speaker);
   check_writable(o.output);
   check_writable(o.spectrogram);
 
@@ -97,7 +71,7 @@ int speak(int argc, char** argv) {
   double seconds = 0;
   for (std::size_t i = 0; i < syllables.size(); ++i) {
     const auto start = std::chrono::steady_clock::now();
-    const Tensor<float> sound = say(*net, decoder, syllables[i], o, Noise{o.seed + i}, interrupt);
+    const Tensor<float> sound = say(*net, decoder, syllables[i], speaker, o.how, Noise{o.seed + i}, interrupt);
     if (!sound) {
       complain(program, "interrupted; nothing is written");
       return exit_interrupted;
