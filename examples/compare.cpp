@@ -28,6 +28,7 @@
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/contestant.hpp"
 #include "examples/support/picture_classifier.hpp"
+#include "examples/support/rows.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;

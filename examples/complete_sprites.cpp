@@ -5,8 +5,6 @@
 //
 //   build/examples/complete_sprites --folder run --output pixel_rnn.safetensors --curve loss.png --sheet completed.png
 //   build/examples/complete_sprites --folder run --steps 0 --sheet more.png --rows 12 --seed 2        no more training
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -25,7 +23,9 @@
 #include "examples/support/cli.hpp"
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/emoji.hpp"
-#include "examples/support/plot.hpp"
+#include "examples/support/learning_curve.hpp"
+#include "examples/support/rows.hpp"
+#include "examples/support/training_log.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -48,21 +48,11 @@ struct Data {
   Split split = split_emoji(set.items);
   ColourPalette palette = learn_palette(set.pictures, colours, Noise{1});
   Tensor<std::int32_t> units = palette.encode(set.pictures);  // [N, pixels]
-
-  Tensor<std::int32_t> some(std::span<const int> items) const {
-    Tensor<std::int32_t> rows(Shape{static_cast<Index>(items.size()), pixels});
-    std::int32_t* to = rows.data();
-    for (const int i : items) {
-      std::memcpy(to, units.data() + i * pixels, static_cast<std::size_t>(pixels) * sizeof *to);
-      to += pixels;
-    }
-    return rows;
-  }
 };
 
 /// Bits a pixel of the held-out pictures.
 double evaluate(const PixelRnn<float>& net, const Data& data) {
-  const Tensor<std::int32_t> held_out = data.some(data.split.held_out);
+  const Tensor<std::int32_t> held_out = rows_of(data.units, data.split.held_out);
   return static_cast<double>(cross_entropy(net(held_out), held_out).item()) / std::log(2.0);
 }
 
@@ -75,7 +65,7 @@ void write_sheet(const Options& o, const PixelRnn<float>& net, const Data& data)
   std::vector<std::string> captions;
   for (Index r = 0; r < std::min(o.rows, names); ++r) {
     const int item = data.split.held_out[static_cast<std::size_t>(order[r])];
-    const Tensor<std::int32_t> truth = data.some({&item, 1}).reshaped({pixels});
+    const Tensor<std::int32_t> truth = rows_of(data.units, std::span(&item, 1)).reshaped({pixels});
     const Tensor<std::uint8_t> whole = data.palette.decode(truth, side, side);
     Tensor<std::uint8_t> hidden(whole.shape(), 200);  // grey
     std::memcpy(hidden.data(), whole.data(), static_cast<std::size_t>(given) * 3);
@@ -99,24 +89,22 @@ void write_sheet(const Options& o, const PixelRnn<float>& net, const Data& data)
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  const auto number = [&](const char* name, Index& value, const std::string& help, Index low, Index high) {
-    cli.option(name, value, help + " (default " + std::to_string(value) + ")", low, high);
-  };
-  number("--steps", o.steps, "training steps in all, those of earlier runs included; 0: none", 0, most);
-  number("--batch", o.batch, "pictures a step", 1, 4096);
-  number("--hidden", o.hidden, "width of the LSTM", 1, 4096);
-  number("--layers", o.layers, "LSTMs one upon the other", 1, 8);
+  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included; 0: none", 0, most);
+  cli.number("--batch", o.batch, "pictures a step", 1, 4096);
+  cli.number("--hidden", o.hidden, "width of the LSTM", 1, 4096);
+  cli.number("--layers", o.layers, "LSTMs one upon the other", 1, 8);
   cli.option("--rate", o.rate, "learning rate (default 0.003); it falls to 0 along a cosine", 0, 1);
-  cli.option("--temperature", o.temperature, "of the completions (default 0.8)", 0, 100);
+  cli.number("--temperature", o.temperature, "of the completions", 0, 100);
   cli.option("--seed", o.seed, "of weights, order and completions (default 1)");
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from");
   cli.option("--output", o.output, "the finished weights, in half precision");
   cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
   cli.option("--sheet", o.sheet, "a PNG of completed pictures, none of which was learned from");
-  number("--rows", o.rows, "how many of them", 1, 1000);
-  number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0, most);
-  number("--save-every", o.save_every, "steps between checkpoints", 1, most);
-  number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
+  cli.number("--rows", o.rows, "how many of them", 1, 1000);
+  cli.number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0,
+             most);
+  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
+  cli.number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
 }
 
 int complete_sprites(int argc, char** argv) {
@@ -139,58 +127,46 @@ int complete_sprites(int argc, char** argv) {
                                     .keep = 2,
                                     .items = o.batch});
   const Resumed resumed = trainer.resume();
-  for (const std::string& note : resumed.notes) complain(program, "warning: " + note);
-  if (resumed.step > 0) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(resumed.step));
+  warn_of(program, resumed);
+  say_resumed(resumed);
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
                data.split.held_out.size(), static_cast<long long>(parameter_count(net)));
 
   EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
-  std::vector<double> held_out;  // of this run
-  const Index first = o.evaluate_every > 0 ? (resumed.step / o.evaluate_every + 1) * o.evaluate_every : 0;
-  const auto write_curve = [&] {
-    if (o.curve.empty()) return;
-    std::vector<PlotLine> lines(1);
-    lines[0].label = "training";
-    const Tensor<float> losses = trainer.history();
-    for (Index i = 0; i < losses.size(); ++i) lines[0].y.push_back(static_cast<double>(losses[i]) / std::log(2.0));
-    if (held_out.size() > 1)
-      lines.push_back({.label = "held out",
-                       .y = held_out,
-                       .first = static_cast<double>(first),
-                       .step = static_cast<double>(o.evaluate_every)});
-    write_png(o.curve, plot(lines, {.title = "An LSTM on sprites",
-                                    .x_label = "step",
-                                    .y_label = "bits a pixel",
-                                    .log_y = true,
-                                    .smoothing = 0.97}));
-  };
+  LearningCurve curve({.path = o.curve,
+                       .every = o.evaluate_every,
+                       .plot = {.title = "An LSTM on sprites",
+                                .x_label = "step",
+                                .y_label = "bits a pixel",
+                                .log_y = true,
+                                .smoothing = 0.97},
+                       .nats = std::log(2.0)},
+                      trainer.extras());
+  const auto look = [&] { return evaluate(net, data); };
+  if (resumed.step < o.steps) curve.catch_up(resumed.step, look);
   const Interrupt interrupt;
   const TrainEnd end = trainer.run(
       [&](auto& tape, auto& module, const TrainStep& at) {
         const Tensor<Index> places = sampler(at.batch);
         std::vector<int> items;
         for (Index i = 0; i < o.batch; ++i) items.push_back(data.split.train[static_cast<std::size_t>(places[i])]);
-        const Tensor<std::int32_t> some = data.some(items);
+        const Tensor<std::int32_t> some = rows_of(data.units, items);
         return cross_entropy(module(tape.ids(some)), some);
       },
       [&](const TrainProgress& p) {
         if (p.step % 50 == 0 || p.step == p.steps) std::fprintf(stderr, "%s\n", to_string(p).c_str());
-        if (o.evaluate_every > 0 && p.step % o.evaluate_every == 0 && p.step != p.steps) {
-          held_out.push_back(evaluate(net, data));
-          std::fprintf(stderr, "step %lld: held out %.4f bits a pixel\n", static_cast<long long>(p.step),
-                       held_out.back());
-          write_curve();
+        if (curve.due(p.step) && p.step != p.steps) {
+          curve.add(look());
+          std::fprintf(stderr, "%s\n", curve.line(p.step).c_str());
+          curve.write(trainer.history());
         }
       },
       interrupt);
-  if (end == TrainEnd::interrupted) {
-    complain(program, "interrupted; the same command goes on from step " + std::to_string(trainer.steps_done()));
-    return exit_interrupted;
-  }
+  if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
   if (!o.output.empty()) save(o.output, net, {{"model", "pixel_rnn"}}, DType::f16);
-  held_out.push_back(evaluate(net, data));
-  if (o.steps > 0) write_curve();
-  std::printf("held out %.4f bits a pixel after %lld steps; training took %.0f s\n", held_out.back(),
+  curve.add(look());
+  if (o.steps > 0) curve.write(trainer.history());
+  std::printf("held out %.4f bits a pixel after %lld steps; training took %.0f s\n", curve.last(),
               static_cast<long long>(trainer.steps_done()), trainer.seconds());
   if (!o.sheet.empty()) write_sheet(o, net, data);
   return exit_done;

@@ -15,6 +15,7 @@
 #include "examples/support/cli.hpp"
 #include "examples/support/fashion.hpp"
 #include "examples/support/picture_classifier.hpp"
+#include "examples/support/rows.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;

@@ -30,6 +30,8 @@
 #include "examples/support/gan_models.hpp"
 #include "examples/support/nearest_picture.hpp"
 #include "examples/support/picture_classifier.hpp"
+#include "examples/support/rows.hpp"
+#include "examples/support/training_log.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -185,22 +187,21 @@ void score_emoji(const EmojiSource& s, const Generator_& net) {
 
 void describe(Cli& cli, Options& o) {
   cli.option("--data", o.data, "fashion (28 x 28 by class) or emoji (32 x 32 by name); default fashion");
-  cli.option("--steps", o.steps, "rounds in all, those of earlier runs included (default 20000)", 1, 10'000'000);
-  cli.option("--batch", o.batch, "pictures a round (default 64)", 2, 4096);
-  cli.option("--width", o.width, "channels at the largest hidden resolution (default 64)", 1, 1024);
-  cli.option("--noise", o.noise, "numbers the generator draws; 0: none, to see what happens (default 64)", 0, 4096);
-  cli.option("--rate", o.rate, "the generator's learning rate (default 0.0002)", 0, 1);
-  cli.option("--critic-rate", o.critic_rate, "the critic's (default 0.0004)", 0, 1);
+  cli.number("--steps", o.steps, "rounds in all, those of earlier runs included", 1, 10'000'000);
+  cli.number("--batch", o.batch, "pictures a round", 2, 4096);
+  cli.number("--width", o.width, "channels at the largest hidden resolution", 1, 1024);
+  cli.number("--noise", o.noise, "numbers the generator draws; 0: none, to see what happens", 0, 4096);
+  cli.number("--rate", o.rate, "the generator's learning rate", 0, 1);
+  cli.number("--critic-rate", o.critic_rate, "the critic's", 0, 1);
   cli.option("--r1", o.r1, "gamma of R1, every fourth round; 0: none (default)", 0, 1e6);
   cli.option("--seed", o.seed, "of weights, order and noise (default 1)");
   cli.option("--folder", o.folder, "where checkpoints and samples go, and a run goes on from (default gan)");
   cli.option("--output", o.output, "the averaged generator, as safetensors");
   cli.option("--classifier", o.classifier, "weights of train_classifier: scores the fashion at the end");
   cli.option("--sheet", o.sheet, "a PNG of samples at the end");
-  cli.option("--sample-every", o.sample_every, "rounds between sheets in the folder; 0: none (default 1000)", 0,
-             10'000'000);
-  cli.option("--save-every", o.save_every, "rounds between checkpoints (default 1000)", 1, 10'000'000);
-  cli.option("--report", o.report, "rounds between lines (default 50)", 1, 10'000'000);
+  cli.number("--sample-every", o.sample_every, "rounds between sheets in the folder; 0: none", 0, 10'000'000);
+  cli.number("--save-every", o.save_every, "rounds between checkpoints", 1, 10'000'000);
+  cli.number("--report", o.report, "rounds between lines", 1, 10'000'000);
   cli.flag("--no-matching", o.no_matching, "the critic is not shown real pictures under others' conditions");
   cli.flag("--export", o.only_export, "no training: what the newest checkpoint makes");
 }
@@ -231,8 +232,8 @@ int train_gan(int argc, char** argv) {
                                             .keep = 2,
                                             .items = o.batch}});
   const Resumed resumed = trainer.resume();
-  for (const std::string& note : resumed.notes) complain(program, "warning: " + note);
-  if (resumed.step > 0) std::fprintf(stderr, "resumed at round %lld\n", static_cast<long long>(resumed.step));
+  warn_of(program, resumed);
+  say_resumed(resumed, "round");
   if (o.only_export && resumed.step == 0) throw io_error(o.folder + ": no checkpoint to export; train first");
   std::fprintf(stderr, "%lld pictures; %lld parameters in the generator, %lld in the critic\n",
                static_cast<long long>(s.pictures.extent(0)), static_cast<long long>(parameter_count(generator)),
@@ -251,8 +252,7 @@ int train_gan(int argc, char** argv) {
       write_sheet(o.folder + "/sample-" + std::to_string(p.step) + ".png", *trainer.average(), s);
   };
   if (!o.only_export && trainer.run(data, watch, interrupt) == TrainEnd::interrupted) {
-    complain(program, "interrupted; the same command goes on from round " + std::to_string(trainer.steps_done()));
-    return exit_interrupted;
+    return say_interrupted(program, trainer.steps_done(), "round");
   }
   const Generator_& best = *trainer.average();
   if (!o.sheet.empty()) write_sheet(o.sheet, best, s);

@@ -9,17 +9,13 @@
 // What the captions mean it takes over, unchanged, from the text encoder that train_paint has learned with its own
 // pictures (--text): an hour on one core is enough for 1,024 pixels a picture, not for two languages as well. `--text
 // none` learns one.
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include <tessera/autoregressive/image_gpt_file.hpp>
 #include <tessera/diffusion/text_to_image_file.hpp>
-#include <tessera/io/png.hpp>
 #include <tessera/train/interrupt.hpp>
 #include <tessera/train/loop.hpp>
 #include <tessera/train/sampler.hpp>
@@ -27,9 +23,11 @@
 
 #include "examples/support/captions.hpp"
 #include "examples/support/cli.hpp"
-#include "examples/support/contact_sheet.hpp"
 #include "examples/support/emoji.hpp"
-#include "examples/support/plot.hpp"
+#include "examples/support/learning_curve.hpp"
+#include "examples/support/rows.hpp"
+#include "examples/support/sample_sheet.hpp"
+#include "examples/support/training_log.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -92,16 +90,6 @@ struct Data {
     palette = std::move(with);
     pixels = palette.encode(set.pictures);
   }
-  Tensor<std::int32_t> pixels_of(std::span<const int> items) const {
-    const Index each = pixels.cols();
-    Tensor<std::int32_t> some(Shape{static_cast<Index>(items.size()), each});
-    std::int32_t* to = some.data();
-    for (const int i : items) {
-      std::memcpy(to, pixels.data() + i * each, static_cast<std::size_t>(each) * sizeof *to);
-      to += each;
-    }
-    return some;
-  }
 };
 
 /// The start of a run: from finished weights, from another model's text encoder, or from nothing.
@@ -143,7 +131,7 @@ double evaluate(const ImageGptNet<float>& net, const ImageGpt& model, const Data
     const auto some = std::span(items).subspan(first, std::min(together, items.size() - first));
     std::vector<std::string> captions;
     for (const int i : some) captions.push_back(data.captions.canonical(i, Language::english));
-    const Tensor<std::int32_t> pixels = data.pixels_of(some);
+    const Tensor<std::int32_t> pixels = rows_of(data.pixels, some);
     const Tensor<float> loss = cross_entropy(net(net.text(tokens_of(model, captions)), pixels), pixels);
     sum += static_cast<double>(loss.item()) * static_cast<double>(some.size());
   }
@@ -154,61 +142,9 @@ ImageGpt with_weights(const ImageGpt& model, const ImageGptNet<float>& net) {
   return {std::make_shared<const ImageGptNet<float>>(net), model.palette(), model.tokenizer()};
 }
 
-/// Sixteen prompts as the weights paint them now.
 void write_sample(const std::string& path, const ImageGpt& model) {
-  const std::vector<std::string> prompts = {"red heart",
-                                            "狗",
-                                            "woman running: dark skin tone",
-                                            "pizza",
-                                            "crying face",
-                                            "貓臉",
-                                            "rocket",
-                                            "蘋果",
-                                            "waving hand: light skin tone",
-                                            "sun",
-                                            "雪人",
-                                            "blue circle",
-                                            "man farmer: medium skin tone",
-                                            "鬱金香",
-                                            "house",
-                                            "bicycle"};
-  std::vector<Noise> noises;
-  for (std::size_t i = 0; i < prompts.size(); ++i) noises.push_back(Noise{42}.fork(i));
-  const Tensor<float> made = model.begin(prompts, noises).finish();
-  write_png(path, contact_sheet(to_8bit(made), prompts, {.columns = 4, .upscale = 4}));
-}
-
-void write_curve(const Options& o, const Tensor<float>& losses, const std::vector<double>& held_out) {
-  if (o.curve.empty()) return;
-  std::vector<PlotLine> lines(1);
-  lines[0].label = "training";
-  for (Index i = 0; i < losses.size(); ++i) lines[0].y.push_back(static_cast<double>(losses[i]) / std::log(2.0));
-  if (held_out.size() > 1) {
-    const auto every = static_cast<double>(o.evaluate_every);
-    lines.push_back({.label = "held out", .y = held_out, .first = every, .step = every});
-  }
-  write_png(o.curve, plot(lines, {.title = "Image GPT on emoji",
-                                  .x_label = "step",
-                                  .y_label = "bits a pixel",
-                                  .log_y = true,
-                                  .smoothing = 0.98}));
-}
-
-/// Held-out bits so far are kept with the checkpoints.
-std::string joined(const std::vector<double>& values) {
-  std::string text;
-  char number[32];
-  for (const double v : values) {
-    std::snprintf(number, sizeof number, "%.17g ", v);
-    text += number;
-  }
-  return text;
-}
-std::vector<double> separated(const std::string& text) {
-  std::vector<double> values;
-  for (std::size_t at = 0, end; (end = text.find(' ', at)) != std::string::npos; at = end + 1)
-    values.push_back(std::strtod(text.substr(at, end - at).c_str(), nullptr));
-  return values;
+  write_sample_sheet(path,
+                     [&](const auto& prompts, const auto& noises) { return model.begin(prompts, noises).finish(); });
 }
 
 int train_image_gpt(int argc, char** argv) {
@@ -233,20 +169,30 @@ int train_image_gpt(int argc, char** argv) {
        .keep = 2,
        .items = o.batch});
   const Resumed resumed = trainer.resume();
-  for (const std::string& note : resumed.notes) complain(program, "warning: " + note);
-  std::vector<double> held_out = separated(trainer.extras()["held out"]);
+  warn_of(program, resumed);
+  LearningCurve curve({.path = o.curve,
+                       .every = o.evaluate_every,
+                       .plot = {.title = "Image GPT on emoji",
+                                .x_label = "step",
+                                .y_label = "bits a pixel",
+                                .log_y = true,
+                                .smoothing = 0.98},
+                       .nats = std::log(2.0)},
+                      trainer.extras());
   if (o.only_export) {
     if (resumed.step == 0) throw io_error(o.folder + ": no checkpoint to export; train first, without --export");
     to_file(with_weights(model, net)).write(o.output);
-    write_curve(o, trainer.history(), held_out);
+    curve.write(trainer.history());
     std::fprintf(stderr, "wrote %s: the weights of step %lld\n", printable(o.output).c_str(),
                  static_cast<long long>(resumed.step));
     return exit_done;
   }
-  if (resumed.step > 0) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(resumed.step));
+  say_resumed(resumed);
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
                data.split.held_out.size(), static_cast<long long>(parameter_count(net)));
 
+  const auto look = [&] { return evaluate(net, model, data); };
+  if (resumed.step < o.steps) curve.catch_up(resumed.step, look);
   EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
   const auto loss = [&](auto& tape, auto& module, const TrainStep& at) {
     const Tensor<Index> places = sampler(at.batch);
@@ -258,38 +204,34 @@ int train_image_gpt(int argc, char** argv) {
       captions.push_back(at.noise.unit(word) < unconditional ? ""
                                                              : data.captions.draw(items.back(), at.noise.bits(word)));
     }
-    const Tensor<std::int32_t> pixels = data.pixels_of(items);
+    const Tensor<std::int32_t> pixels = rows_of(data.pixels, items);
     const auto caption = module.text(tape.ids(tokens_of(model, captions)));
     return cross_entropy(module(caption, pixels, {.share = o.dropout, .noise = at.noise.fork(1)}), pixels);
   };
-  const bool live = ::isatty(STDERR_FILENO) != 0;
+  ProgressLine line(5, 50);
   const Interrupt interrupt;
   const TrainEnd end = trainer.run(
       loss,
       [&](const TrainProgress& p) {
-        if (p.step % (live ? 5 : 50) == 0 || p.step == p.steps)
-          std::fprintf(stderr, "%s%s%s", live ? "\r\x1b[K" : "", to_string(p).c_str(), live ? "" : "\n");
+        line(p);
         if (o.sample_every > 0 && p.step % o.sample_every == 0)
           write_sample(o.folder + "/sample-" + std::to_string(p.step) + ".png", with_weights(model, net));
-        if (o.evaluate_every > 0 && p.step % o.evaluate_every == 0 && p.step != p.steps) {
-          held_out.push_back(evaluate(net, model, data));
-          trainer.extras()["held out"] = joined(held_out);
-          std::fprintf(stderr, "%sstep %lld: held out %.4f bits a pixel\n", live ? "\n" : "",
-                       static_cast<long long>(p.step), held_out.back());
-          write_curve(o, trainer.history(), held_out);
+        if (curve.due(p.step) && p.step != p.steps) {
+          curve.add(look());
+          line.say(curve.line(p.step));
+          curve.write(trainer.history());
         }
       },
       interrupt);
-  if (live) std::fputc('\n', stderr);
+  line.finish();
   if (end == TrainEnd::interrupted) {
-    write_curve(o, trainer.history(), held_out);
-    complain(program, "interrupted; the same command goes on from step " + std::to_string(trainer.steps_done()));
-    return exit_interrupted;
+    curve.write(trainer.history());
+    return say_interrupted(program, trainer.steps_done());
   }
-  held_out.push_back(evaluate(net, model, data));
-  write_curve(o, trainer.history(), held_out);
+  curve.add(look());
+  curve.write(trainer.history());
   to_file(with_weights(model, net)).write(o.output);
-  std::printf("held out %.4f bits a pixel after %lld steps; training took %.1f s\n", held_out.back(),
+  std::printf("held out %.4f bits a pixel after %lld steps; training took %.1f s\n", curve.last(),
               static_cast<long long>(trainer.steps_done()), trainer.seconds());
   std::fprintf(stderr, "wrote %s\n", printable(o.output).c_str());
   return exit_done;

@@ -4,13 +4,10 @@
 //
 //   build/examples/train_paint --folder run --output paint.safetensors --curve loss.png
 //   build/examples/train_paint --folder run --output paint.safetensors --export    what there is so far
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,9 +24,11 @@
 
 #include "examples/support/captions.hpp"
 #include "examples/support/cli.hpp"
-#include "examples/support/contact_sheet.hpp"
 #include "examples/support/emoji.hpp"
 #include "examples/support/plot.hpp"
+#include "examples/support/rows.hpp"
+#include "examples/support/sample_sheet.hpp"
+#include "examples/support/training_log.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -55,7 +54,7 @@ constexpr double unconditional = 0.1;  // share of the captions left empty, for 
 TimeDraw times_drawn(const Options& o, Index step) {
   return {.mean = step < o.focus ? 0.5 : step < o.finish ? 1.5 : 0.0, .deviation = 1.2};
 }
-constexpr Index side = 32, each = side * side * 3, vocabulary = 2048;
+constexpr Index side = 32, vocabulary = 2048;
 
 using Net = TextUNet<float>;
 
@@ -167,28 +166,11 @@ TextToImage model_of(const Data& data, const Training& training) {
   return {network(), data.tokenizer, std::make_shared<Net>(training.ema.average())};
 }
 
-/// Sixteen prompts as the averaged weights paint them now.
+/// As the averaged weights paint now.
 void write_sample(const std::string& path, const Data& data, const Training& training) {
-  const std::vector<std::string> prompts = {"red heart",
-                                            "狗",
-                                            "woman running: dark skin tone",
-                                            "pizza",
-                                            "crying face",
-                                            "貓臉",
-                                            "rocket",
-                                            "蘋果",
-                                            "waving hand: light skin tone",
-                                            "sun",
-                                            "雪人",
-                                            "blue circle",
-                                            "man farmer: medium skin tone",
-                                            "鬱金香",
-                                            "house",
-                                            "bicycle"};
-  std::vector<Noise> noises;
-  for (std::size_t i = 0; i < prompts.size(); ++i) noises.push_back(Noise{42}.fork(i));
-  const Tensor<float> made = model_of(data, training).begin(prompts, noises, {.steps = 20}).finish();
-  write_png(path, contact_sheet(to_8bit(made), prompts, {.columns = 4, .upscale = 4}));
+  write_sample_sheet(path, [&](const auto& prompts, const auto& noises) {
+    return model_of(data, training).begin(prompts, noises, {.steps = 20}).finish();
+  });
 }
 
 void write_curve(const std::string& path, const Training& training) {
@@ -204,19 +186,18 @@ struct Taken {
 };
 Taken take_step(const Data& data, Training& training, const Options& o, const Tensor<Index>& items, double rate) {
   const Noise noise = Noise{o.seed}.fork(77).fork(static_cast<std::uint64_t>(training.step));
-  Tensor<float> clean({o.batch, side, side, 3});
+  std::vector<int> emoji;
   std::vector<std::string> texts;
   for (Index i = 0; i < o.batch; ++i) {
-    const int item = data.split.train[static_cast<std::size_t>(items[i])];
-    std::memcpy(clean.data() + i * each, data.pictures.data() + item * each, static_cast<std::size_t>(each) * 4);
+    emoji.push_back(data.split.train[static_cast<std::size_t>(items[i])]);
     const auto word = static_cast<std::uint64_t>(i);
-    texts.push_back(noise.unit(word) < unconditional ? "" : data.captions.draw(item, noise.bits(word)));
+    texts.push_back(noise.unit(word) < unconditional ? "" : data.captions.draw(emoji.back(), noise.bits(word)));
   }
   const Tensor<std::int32_t> ids =
       trimmed(data.tokenizer.encode(std::span<const std::string>(texts), network().text.length));
   Net& net = training.net;
   Tape<Tensor<float>> tape;
-  const auto batch = flow_matching_batch(clean, noise, times_drawn(o, training.step));
+  const auto batch = flow_matching_batch(rows_of(data.pictures, emoji), noise, times_drawn(o, training.step));
   const auto context = net.text(tape.ids(ids));
   const auto loss = mse(net(tape.constant(batch.x), batch.t, context), batch.velocity);
   tape.backward(loss);
@@ -231,14 +212,14 @@ Taken take_step(const Data& data, Training& training, const Options& o, const Te
   return {value, norm};
 }
 
-/// Lines on standard error: one that is rewritten on a terminal, one every 50 steps in a log.
+/// The course of training for people.
 class Reporter {
  public:
   Reporter(const Options& o, Index step) : o_(o), from_(step) {}
 
   void operator()(Index step, const Taken& taken, double rate) {
     smoothed_ = smoothed_ == 0 ? taken.loss : 0.99 * smoothed_ + 0.01 * taken.loss;
-    if (step % (live_ ? 5 : 50) != 0 && step != o_.steps) return;
+    if (!line_.due(step, o_.steps)) return;
     const auto now = std::chrono::steady_clock::now();
     const double seconds = std::chrono::duration<double>(now - last_).count();
     TrainProgress p{.step = step,
@@ -250,15 +231,15 @@ class Reporter {
     p.steps_per_second = static_cast<double>(step - from_) / seconds;
     p.items_per_second = p.steps_per_second * static_cast<double>(o_.batch);
     p.seconds_left = static_cast<double>(o_.steps - step) / p.steps_per_second;
-    std::fprintf(stderr, "%s%s%s", live_ ? "\r\x1b[K" : "", to_string(p).c_str(),
-                 live_ && step != o_.steps ? "" : "\n");
+    line_(p);
     last_ = now;
     from_ = step;
   }
+  void finish() { line_.finish(); }
 
  private:
   const Options& o_;
-  const bool live_ = ::isatty(STDERR_FILENO) != 0;
+  ProgressLine line_{5, 50};
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
   Index from_;
   double smoothed_ = 0;
@@ -266,32 +247,20 @@ class Reporter {
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  cli.option("--steps", o.steps,
-             "training steps in all, those of earlier runs included (default " + std::to_string(o.steps) + ")", 1,
-             most);
-  cli.option("--hold", o.hold,
-             "steps before the learning rate falls, in a line, to its end (default " + std::to_string(o.hold) + ")", 0,
-             most);
-  cli.option("--even", o.even,
-             "steps in which all pictures are seen equally often; then rare ones more (default " +
-                 std::to_string(o.even) + ")",
-             0, most);
-  cli.option("--balance", o.balance,
-             "rare ones by how much: 0 not at all, 1 every base name equally often (default 0.5)", 0, 1);
-  cli.option("--focus", o.focus,
-             "steps after which most training is done near the noise (default " + std::to_string(o.focus) + ")", 0,
-             most);
-  cli.option("--finish", o.finish,
-             "steps after which most training is done near the picture (default " + std::to_string(o.finish) + ")", 0,
-             most);
+  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  cli.number("--hold", o.hold, "steps before the learning rate falls, in a line, to its end", 0, most);
+  cli.number("--even", o.even, "steps in which all pictures are seen equally often; then rare ones more", 0, most);
+  cli.number("--balance", o.balance, "rare ones by how much: 0 not at all, 1 every base name equally often", 0, 1);
+  cli.number("--focus", o.focus, "steps after which most training is done near the noise", 0, most);
+  cli.number("--finish", o.finish, "steps after which most training is done near the picture", 0, most);
   cli.option("--from", o.from, "weights to start from, as --output writes them, instead of random ones");
-  cli.option("--batch", o.batch, "pictures a step (default " + std::to_string(o.batch) + ")", 1, 4096);
-  cli.option("--rate", o.rate, "learning rate (default 0.0015)", 0, 1);
+  cli.number("--batch", o.batch, "pictures a step", 1, 4096);
+  cli.number("--rate", o.rate, "learning rate", 0, 1);
   cli.option("--seed", o.seed, "of weights, order and noise (default 1)");
   cli.option("--folder", o.folder, "where checkpoints and samples go, and a run goes on from (default run)");
   cli.option("--output", o.output, "the finished model, in half precision (default paint.safetensors)");
-  cli.option("--sample-every", o.sample_every, "steps between sheets of 16 pictures; 0: none (default 500)", 0, most);
-  cli.option("--save-every", o.save_every, "steps between checkpoints (default 500)", 1, most);
+  cli.number("--sample-every", o.sample_every, "steps between sheets of 16 pictures; 0: none", 0, most);
+  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
   cli.option("--curve", o.curve, "a PNG of the loss over the steps, with every checkpoint and at the end");
   cli.option("--threads", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
   cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
@@ -338,12 +307,10 @@ int train_paint(int argc, char** argv) {
       write_curve(o.curve, training);
     }
   }
+  report.finish();
   training.write(folder);
   write_curve(o.curve, training);
-  if (training.step < o.steps) {
-    complain(program, "interrupted; the same command goes on from step " + std::to_string(training.step));
-    return exit_interrupted;
-  }
+  if (training.step < o.steps) { return say_interrupted(program, training.step); }
   to_file(model_of(data, training)).write(o.output);
   std::fprintf(stderr, "wrote %s\n", printable(o.output).c_str());
   return exit_done;

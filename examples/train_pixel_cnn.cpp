@@ -21,8 +21,10 @@
 #include "examples/support/cli.hpp"
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/fashion.hpp"
+#include "examples/support/learning_curve.hpp"
 #include "examples/support/picture_classifier.hpp"
-#include "examples/support/plot.hpp"
+#include "examples/support/rows.hpp"
+#include "examples/support/training_log.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -42,15 +44,12 @@ struct Options {
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  const auto number = [&](const char* name, Index& value, const std::string& help, Index low, Index high) {
-    cli.option(name, value, help + " (default " + std::to_string(value) + ")", low, high);
-  };
-  number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
-  number("--batch", o.batch, "pictures a step", 1, 60000);
-  number("--width", o.width, "channels of each stack", 1, 4096);
-  number("--layers", o.layers, "gated layers", 1, 256);
-  number("--kernel", o.kernel, "their kernel but the first one's, which is 7", 3, 63);
-  number("--mixture", o.mixture, "logistics in the mixture; 0: a softmax of 256 levels", 0, 1024);
+  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  cli.number("--batch", o.batch, "pictures a step", 1, 60000);
+  cli.number("--width", o.width, "channels of each stack", 1, 4096);
+  cli.number("--layers", o.layers, "gated layers", 1, 256);
+  cli.number("--kernel", o.kernel, "their kernel but the first one's, which is 7", 3, 63);
+  cli.number("--mixture", o.mixture, "logistics in the mixture; 0: a softmax of 256 levels", 0, 1024);
   cli.option("--rate", o.rate, "Adam's learning rate (default 0.002); it falls to 0 along a cosine", 0, 1);
   cli.option("--seed", o.seed, "of weights, order and drawing (default 1)");
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from");
@@ -58,18 +57,13 @@ void describe(Cli& cli, Options& o) {
   cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
   cli.option("--sheet", o.sheet, "a PNG of drawn pictures, a column a class");
   cli.option("--classifier", o.classifier, "weights of train_classifier: looks at the drawn pictures");
-  number("--drawn", o.drawn, "pictures drawn at the end", 0, 10000);
-  number("--tested", o.tested, "test pictures that the last figure is taken over; those before it take 500", 1, 10000);
-  number("--evaluate-every", o.evaluate_every, "steps between looks at the test pictures; 0: at the end only", 0, most);
-  number("--save-every", o.save_every, "steps between checkpoints", 1, most);
-  number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
-}
-
-Tensor<float> one_hot(const Tensor<std::int32_t>& labels) {
-  Tensor<float> y(Shape{labels.size(), classes}, 0.f);
-  float* to = y.data();
-  for (Index i = 0; i < labels.size(); ++i) to[i * classes + labels[i]] = 1;
-  return y;
+  cli.number("--drawn", o.drawn, "pictures drawn at the end", 0, 10000);
+  cli.number("--tested", o.tested, "test pictures that the last figure is taken over; those before it take 500", 1,
+             10000);
+  cli.number("--evaluate-every", o.evaluate_every, "steps between looks at the test pictures; 0: at the end only", 0,
+             most);
+  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
+  cli.number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
 }
 
 /// Bits a dimension of the first `count` pictures.
@@ -120,23 +114,6 @@ double agreement(const std::string& weights, const Tensor<std::uint8_t>& picture
   return static_cast<double>(right) / static_cast<double>(labels.size());
 }
 
-void write_curve(const Options& o, const Tensor<float>& losses, const std::vector<double>& tested, Index first) {
-  if (o.curve.empty()) return;
-  std::vector<PlotLine> lines(1);
-  lines[0].label = "training";
-  for (Index i = 0; i < losses.size(); ++i) lines[0].y.push_back(static_cast<double>(losses[i]) / std::log(2.0));
-  if (tested.size() > 1)
-    lines.push_back({.label = "test",
-                     .y = tested,
-                     .first = static_cast<double>(first),
-                     .step = static_cast<double>(o.evaluate_every)});
-  write_png(o.curve, plot(lines, {.title = "PixelCNN on Fashion-MNIST",
-                                  .x_label = "step",
-                                  .y_label = "bits a dimension",
-                                  .log_y = true,
-                                  .smoothing = 0.97}));
-}
-
 int train_pixel_cnn(int argc, char** argv) {
   Options o;
   Cli cli(program, "Trains a class-conditional PixelCNN on Fashion-MNIST.");
@@ -158,13 +135,23 @@ int train_pixel_cnn(int argc, char** argv) {
                                     .keep = 2,
                                     .items = o.batch});
   const Resumed resumed = trainer.resume();
-  for (const std::string& note : resumed.notes) complain(program, "warning: " + note);
-  if (resumed.step > 0) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(resumed.step));
+  warn_of(program, resumed);
+  say_resumed(resumed);
   std::fprintf(stderr, "%lld parameters\n", static_cast<long long>(parameter_count(net)));
 
   EpochSampler sampler(train.pictures.extent(0), o.batch, o.seed);
-  std::vector<double> tested;  // of this run
-  const Index first = o.evaluate_every > 0 ? (resumed.step / o.evaluate_every + 1) * o.evaluate_every : 0;
+  LearningCurve curve({.path = o.curve,
+                       .every = o.evaluate_every,
+                       .plot = {.title = "PixelCNN on Fashion-MNIST",
+                                .x_label = "step",
+                                .y_label = "bits a dimension",
+                                .log_y = true,
+                                .smoothing = 0.97},
+                       .nats = std::log(2.0),
+                       .held_out = "test"},
+                      trainer.extras());
+  const auto look = [&](Index count) { return evaluate(net, test, count); };
+  if (resumed.step < o.steps) curve.catch_up(resumed.step, [&] { return look(500); });
   const Interrupt interrupt;
   const TrainEnd end = trainer.run(
       [&](auto& tape, auto& module, const TrainStep& at) {
@@ -173,22 +160,18 @@ int train_pixel_cnn(int argc, char** argv) {
       },
       [&](const TrainProgress& p) {
         if (p.step % 100 == 0 || p.step == p.steps) std::fprintf(stderr, "%s\n", to_string(p).c_str());
-        if (o.evaluate_every > 0 && p.step % o.evaluate_every == 0 && p.step != p.steps) {
-          tested.push_back(evaluate(net, test, 500));
-          std::fprintf(stderr, "step %lld: test %.4f bits a dimension\n", static_cast<long long>(p.step),
-                       tested.back());
-          write_curve(o, trainer.history(), tested, first);
+        if (curve.due(p.step) && p.step != p.steps) {
+          curve.add(look(500));
+          std::fprintf(stderr, "%s\n", curve.line(p.step).c_str());
+          curve.write(trainer.history());
         }
       },
       interrupt);
-  if (end == TrainEnd::interrupted) {
-    complain(program, "interrupted; the same command goes on from step " + std::to_string(trainer.steps_done()));
-    return exit_interrupted;
-  }
+  if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
   if (!o.output.empty()) save(o.output, net, {{"model", "pixel_cnn"}}, DType::f16);
-  tested.push_back(evaluate(net, test, o.tested));
-  write_curve(o, trainer.history(), tested, first);
-  std::printf("test %.4f bits a dimension over %lld pictures after %lld steps; training took %.0f s\n", tested.back(),
+  curve.add(look(o.tested));
+  curve.write(trainer.history());
+  std::printf("test %.4f bits a dimension over %lld pictures after %lld steps; training took %.0f s\n", curve.last(),
               static_cast<long long>(o.tested), static_cast<long long>(trainer.steps_done()), trainer.seconds());
   if (o.drawn == 0) return exit_done;
   Tensor<std::int32_t> labels(Shape{o.drawn});

@@ -8,23 +8,21 @@
 //
 // What is printed at the end, over all held-out words: phoneme error, the edit distance to the nearest listed pronunciation by its
 // length; word error, the share of words that equal none; phonemes a second, and passes of the answering half a word.
-#include <unistd.h>
-
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
 
-#include <tessera/io/png.hpp>
 #include <tessera/nonautoregressive/one_shot_loss.hpp>
 #include <tessera/train/interrupt.hpp>
 #include <tessera/train/length_sampler.hpp>
 #include <tessera/train/loop.hpp>
 
 #include "examples/support/cli.hpp"
-#include "examples/support/plot.hpp"
+#include "examples/support/learning_curve.hpp"
 #include "examples/support/pronounce_model.hpp"
+#include "examples/support/training_log.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -44,34 +42,32 @@ struct Options {
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  const auto number = [&](const char* name, Index& value, const std::string& help, Index low, Index high) {
-    cli.option(name, value, help + " (default " + std::to_string(value) + ")", low, high);
-  };
   cli.option("--model", o.model, "transformer, recurrent, length, fixed or ctc (default transformer)");
-  number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
-  number("--batch", o.batch, "words a step", 1, 4096);
-  cli.option("--rate", o.rate, "greatest learning rate (default 0.0015)", 0, 1);
-  number("--warmup", o.warmup, "steps in which the rate rises", 0, most);
-  cli.option("--decay", o.decay, "weight decay (default 0.01)", 0, 10);
-  cli.option("--dropout", o.dropout, "share of numbers dropped in training (default 0.1)", 0, 0.9);
-  cli.option("--smoothing", o.smoothing, "label smoothing, not for ctc (default 0.1)", 0, 0.9);
-  number("--width", o.width, "numbers a letter or phoneme", 8, 4096);
-  number("--heads", o.heads, "attention heads, not for recurrent", 1, 64);
-  number("--layers", o.layers, "blocks of each half, not for recurrent", 1, 64);
-  number("--hidden", o.hidden, "numbers of recurrent's state", 2, 4096);
+  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  cli.number("--batch", o.batch, "words a step", 1, 4096);
+  cli.number("--rate", o.rate, "greatest learning rate", 0, 1);
+  cli.number("--warmup", o.warmup, "steps in which the rate rises", 0, most);
+  cli.number("--decay", o.decay, "weight decay", 0, 10);
+  cli.number("--dropout", o.dropout, "share of numbers dropped in training", 0, 0.9);
+  cli.number("--smoothing", o.smoothing, "label smoothing, not for ctc", 0, 0.9);
+  cli.number("--width", o.width, "numbers a letter or phoneme", 8, 4096);
+  cli.number("--heads", o.heads, "attention heads, not for recurrent", 1, 64);
+  cli.number("--layers", o.layers, "blocks of each half, not for recurrent", 1, 64);
+  cli.number("--hidden", o.hidden, "numbers of recurrent's state", 2, 4096);
   cli.option("--seed", o.seed, "of weights, order and dropout (default 1)");
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default run)");
   cli.option("--output,-o", o.output, "the finished model, in half precision (default pronounce.safetensors)");
   cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
-  number("--evaluate-every", o.evaluate_every, "steps between looks at held-out words; 0: at the end only", 0, most);
-  number("--save-every", o.save_every, "steps between checkpoints", 1, most);
-  number("--words", o.words, "learn from so many words only; 0: all", 0, most);
-  number("--test-words", o.test_words, "score so many held-out words only; 0: all", 0, most);
+  cli.number("--evaluate-every", o.evaluate_every, "steps between looks at held-out words; 0: at the end only", 0,
+             most);
+  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
+  cli.number("--words", o.words, "learn from so many words only; 0: all", 0, most);
+  cli.number("--test-words", o.test_words, "score so many held-out words only; 0: all", 0, most);
   cli.option("--score", o.score, "no training: the figures of this model");
-  number("--lengths", o.lengths, "how many lengths `length` tries side by side, beside the likeliest alone", 1, 31);
+  cli.number("--lengths", o.lengths, "how many lengths `length` tries side by side, beside the likeliest alone", 1, 31);
   cli.option("--judge", o.judge, "a transformer that ranks what `length` offers");
   cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
-  number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
+  cli.number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
 }
 
 /// Every (word, pronunciation) to learn from.
@@ -206,38 +202,6 @@ void print_figures(const Pronouncer& model, const PronouncingDictionary& data, c
 
 // ---- Training
 
-void write_curve(const Options& o, const Tensor<float>& losses, const std::vector<double>& held_out) {
-  if (o.curve.empty()) return;
-  std::vector<PlotLine> lines(1);
-  lines[0].label = o.smoothing > 0 && o.model != "ctc" ? "training (smoothed targets)" : "training";
-  lines[0].y.assign(losses.data(), losses.data() + losses.size());
-  if (held_out.size() > 1) {
-    const auto every = static_cast<double>(o.evaluate_every);
-    lines.push_back({.label = "held out", .y = held_out, .first = every, .step = every});
-  }
-  write_png(o.curve, plot(lines, {.title = "Letters to phonemes: " + o.model,
-                                  .x_label = "step",
-                                  .y_label = "nats a phoneme",
-                                  .log_y = true}));
-}
-
-/// Held-out losses so far are kept with the checkpoints, all their digits: a curve is the same after a pause.
-std::string joined(const std::vector<double>& values) {
-  std::string text;
-  char number[32];
-  for (const double v : values) {
-    std::snprintf(number, sizeof number, "%.17g ", v);
-    text += number;
-  }
-  return text;
-}
-std::vector<double> separated(const std::string& text) {
-  std::vector<double> values;
-  for (std::size_t at = 0, end; (end = text.find(' ', at)) != std::string::npos; at = end + 1)
-    values.push_back(std::strtod(text.substr(at, end - at).c_str(), nullptr));
-  return values;
-}
-
 template <class Net>
 int train(Net net, const Options& o, const PronouncingDictionary& data) {
   const auto can = [&](const SpokenUnits& word, const SpokenUnits& said) {
@@ -257,7 +221,7 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
                         .keep = 2,
                         .items = o.batch});
   const Resumed resumed = trainer.resume();
-  for (const std::string& note : resumed.notes) complain(program, "note: " + note);
+  warn_of(program, resumed);
   const auto finish = [&] {
     const Pronouncer model(std::make_shared<const Net>(*trainer.average()));
     model.to_file().write(o.output);
@@ -271,19 +235,22 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
       throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
     return finish();
   }
-  if (resumed.step > 0) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(resumed.step));
+  say_resumed(resumed);
   std::fprintf(stderr, "%zu pairs of %zu words, %zu words held out; %lld parameters, %lld steps an epoch\n",
                pairs.words.size(), data.train.size(), data.held_out.size(),
                static_cast<long long>(parameter_count(net)), static_cast<long long>(sampler.batches_an_epoch()));
 
-  std::vector<double> held_out = separated(trainer.extras()["held out"]);
-  if (const auto looks = static_cast<std::size_t>(o.evaluate_every > 0 ? resumed.step / o.evaluate_every : 0);
-      held_out.size() < looks) {
-    // A checkpoint is written before the look of the same step. Others are missing when the interval was changed: gaps.
-    held_out.resize(looks, std::nan(""));
-    if (resumed.step % o.evaluate_every == 0) held_out.back() = held_out_nats(*trainer.average(), tests);
-  }
-  const bool live = ::isatty(STDERR_FILENO) != 0;
+  LearningCurve curve({.path = o.curve,
+                       .every = o.evaluate_every,
+                       .plot = {.title = "Letters to phonemes: " + o.model,
+                                .x_label = "step",
+                                .y_label = "nats a phoneme",
+                                .log_y = true},
+                       .training = o.smoothing > 0 && o.model != "ctc" ? "training (smoothed targets)" : "training"},
+                      trainer.extras());
+  const auto look = [&] { return held_out_nats(*trainer.average(), tests); };
+  curve.catch_up(resumed.step, look);
+  ProgressLine line(10, 100);
   const Interrupt interrupt;
   const TrainEnd end = trainer.run(
       [&](auto& tape, const auto& with, const TrainStep& at) {
@@ -293,23 +260,17 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
             drop, o.smoothing);
       },
       [&](const TrainProgress& p) {
-        if (p.step % (live ? 10 : 100) == 0 || p.step == p.steps)
-          std::fprintf(stderr, "%s%s%s", live ? "\r\x1b[K" : "", to_string(p).c_str(),
-                       live && p.step != p.steps ? "" : "\n");
-        if (o.evaluate_every > 0 && p.step % o.evaluate_every == 0) {
-          held_out.push_back(held_out_nats(*trainer.average(), tests));
-          trainer.extras()["held out"] = joined(held_out);
-          std::fprintf(stderr, "%sstep %lld: held out %.4f nats a phoneme\n", live ? "\n" : "",
-                       static_cast<long long>(p.step), held_out.back());
-          write_curve(o, trainer.history(), held_out);
+        line(p);
+        if (curve.due(p.step)) {
+          curve.add(look());
+          line.say(curve.line(p.step));
+          curve.write(trainer.history());
         }
       },
       interrupt);
-  write_curve(o, trainer.history(), held_out);
-  if (end == TrainEnd::interrupted) {
-    complain(program, "interrupted; the same command goes on from step " + std::to_string(trainer.steps_done()));
-    return exit_interrupted;
-  }
+  line.finish();
+  curve.write(trainer.history());
+  if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
   std::fprintf(stderr, "training took %.0f s\n", trainer.seconds());
   return finish();
 }

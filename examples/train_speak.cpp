@@ -5,8 +5,6 @@
 //
 // Stop it whenever you like: the same command goes on where it was. Losses are in bits a sample; beside them stands
 // what a model would need that knows no more than how often each level comes (a unigram model).
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -22,6 +20,7 @@
 
 #include "examples/support/cli.hpp"
 #include "examples/support/plot.hpp"
+#include "examples/support/training_log.hpp"
 #include "examples/support/voice.hpp"
 #include "examples/support/voice_model.hpp"
 
@@ -153,21 +152,20 @@ void write_curve(const std::string& path, const Tensor<float>& losses, double un
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  cli.option("--steps", o.steps, "training steps in all, those of earlier runs included (default 12000)", 1, most);
-  cli.option("--batch", o.batch, "clips a step (default 4)", 1, 256);
-  cli.option("--frames", o.frames, "frames of 5 ms of each (default 60)", 1, 2000);
-  cli.option("--rate", o.rate, "learning rate (default 0.002)", 0, 1);
-  cli.option("--residual", o.net.residual, "channels between layers (default 64)", 1, 1024);
-  cli.option("--skip", o.net.skip, "channels of the sum (default 128)", 1, 1024);
-  cli.option("--cycles", o.net.cycles, "times through the dilations (default 2)", 1, 16);
-  cli.option("--depth", o.net.depth, "dilations 1 ... 2^(n - 1) (default 9)", 1, 16);
+  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  cli.number("--batch", o.batch, "clips a step", 1, 256);
+  cli.number("--frames", o.frames, "frames of 5 ms of each", 1, 2000);
+  cli.number("--rate", o.rate, "learning rate", 0, 1);
+  cli.number("--residual", o.net.residual, "channels between layers", 1, 1024);
+  cli.number("--skip", o.net.skip, "channels of the sum", 1, 1024);
+  cli.number("--cycles", o.net.cycles, "times through the dilations", 1, 16);
+  cli.number("--depth", o.net.depth, "dilations 1 ... 2^(n - 1)", 1, 16);
   cli.option("--clips", o.clips, "learn from so many clips only; 0: all (default)", 0, 100000);
   cli.option("--seed", o.seed, "of weights, order and pieces (default 1)");
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default voice)");
   cli.option("--output,-o", o.output, "the finished voice, in half precision (default speak.safetensors)");
-  cli.option("--save-every", o.save_every, "steps between checkpoints (default 500)", 1, most);
-  cli.option("--test-every", o.test_every, "steps between looks at held-out clips; 0: only at the end (default 1000)",
-             0, most);
+  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
+  cli.number("--test-every", o.test_every, "steps between looks at held-out clips; 0: only at the end", 0, most);
   cli.option("--curve", o.curve, "a PNG of the loss over the steps, with every checkpoint and at the end");
   cli.option("--threads", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
   cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
@@ -196,7 +194,7 @@ int train_speak(int argc, char** argv) {
        .keep = 2,
        .items = o.batch * o.frames * voice_hop});
   const Resumed resumed = trainer.resume();
-  for (const std::string& note : resumed.notes) complain(program, "note: " + note);
+  warn_of(program, resumed);
   if (o.only_export) {
     if (resumed.path.empty())
       throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
@@ -210,7 +208,7 @@ int train_speak(int argc, char** argv) {
   const double unigram = data.unigram_bits();
   std::fprintf(stderr, "%zu clips to learn, %zu held out, %lld parameters; a unigram model needs %.3f bits a sample\n",
                data.train.size(), data.held_out.size(), static_cast<long long>(parameter_count(net)), unigram);
-  if (resumed.step > 0) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(resumed.step));
+  say_resumed(resumed);
 
   const auto test = [&](const VoiceNet<float>& with, std::size_t most) {
     const double bits = held_out_bits(data, with, most);
@@ -219,25 +217,26 @@ int train_speak(int argc, char** argv) {
   };
   EpochSampler sampler(static_cast<Index>(data.train.size()), o.batch, o.seed);
   const Interrupt interrupt;
-  const bool live = ::isatty(STDERR_FILENO) != 0;
+  ProgressLine line(5, 50);
   const TrainEnd end = trainer.run(
       [&](auto& tape, const auto& with, const TrainStep& at) {
         const Batch batch = training_batch(data, o, sampler(at.batch), at.noise);
         return cross_entropy(with.wavenet(tape.ids(batch.before), with.features(tape, batch.frames)), batch.units);
       },
       [&](const TrainProgress& p) {
-        if (p.step % (live ? 5 : 50) == 0 || p.step == p.steps)
-          std::fprintf(stderr, "%s%s  (%.3f bits)%s", live ? "\r\x1b[K" : "", to_string(p).c_str(),
-                       p.smoothed / std::log(2.0), live && p.step != p.steps ? "" : "\n");
+        char bits[32];
+        std::snprintf(bits, sizeof bits, "  (%.3f bits)", p.smoothed / std::log(2.0));
+        line(p, bits);
         if (p.saved) write_curve(o.curve, trainer.history(), unigram);
-        if (o.test_every > 0 && p.step % o.test_every == 0 && p.step != p.steps) test(net, 16);
+        if (o.test_every > 0 && p.step % o.test_every == 0 && p.step != p.steps) {
+          line.finish();
+          test(net, 16);
+        }
       },
       interrupt);
+  line.finish();
   write_curve(o.curve, trainer.history(), unigram);
-  if (end == TrainEnd::interrupted) {
-    complain(program, "interrupted; the same command goes on from step " + std::to_string(trainer.steps_done()));
-    return exit_interrupted;
-  }
+  if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
   std::fprintf(stderr, "weights as they are: ");
   test(net, 64);
   std::fprintf(stderr, "averaged weights:    ");

@@ -15,6 +15,7 @@
 #include "examples/support/cli.hpp"
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/fashion_models.hpp"
+#include "examples/support/rows.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;

@@ -65,6 +65,15 @@ void Cli::option(const std::string& names, std::uint64_t& value, const std::stri
 void Cli::option(const std::string& names, double& value, const std::string& help, double low, double high) {
   single(state_->app, names, reader(names, value, low, high, "a number"), help, "X");
 }
+void Cli::number(const std::string& names, std::int64_t& value, const std::string& help, std::int64_t low,
+                 std::int64_t high) {
+  option(names, value, help + " (default " + std::to_string(value) + ")", low, high);
+}
+void Cli::number(const std::string& names, double& value, const std::string& help, double low, double high) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  option(names, value, help + " (default " + text + ")", low, high);
+}
 void Cli::option(const std::string& names, std::string& value, const std::string& help) {
   state_->app.add_option(names, value, help)->type_name("TEXT")->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }

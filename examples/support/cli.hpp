@@ -26,6 +26,10 @@ class Cli {
               std::int64_t high);
   void option(const std::string& names, std::uint64_t& value, const std::string& help);
   void option(const std::string& names, double& value, const std::string& help, double low, double high);
+  /// The same, and the help ends with the value that it has: "steps in all (default 2000)".
+  void number(const std::string& names, std::int64_t& value, const std::string& help, std::int64_t low,
+              std::int64_t high);
+  void number(const std::string& names, double& value, const std::string& help, double low, double high);
   void option(const std::string& names, std::string& value, const std::string& help);
   void option(const std::string& names, std::vector<std::string>& values, const std::string& help);
   void flag(const std::string& names, bool& value, const std::string& help);

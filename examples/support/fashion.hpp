@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <string>
 
 #include <tessera/core/tensor.hpp>
@@ -29,18 +28,13 @@ bool fashion_installed(const std::string& folder = fashion_folder);
 
 /// Levels 0 to 255 as shares of white, [0, 1]: what a Bernoulli likelihood takes.
 Tensor<float> in_unit_interval(const Tensor<std::uint8_t>& levels);
-/// Rows `items` of the first axis: of pictures, of labels. Throws argument_error for a row that is not there.
-template <class T>
-Tensor<T> rows_of(const Tensor<T>& data, const Tensor<Index>& items) {
-  const Index count = items.size(), all = data.extent(0), each = all == 0 ? 0 : data.size() / all;
-  Tensor<T> rows(data.shape().with(0, count));
-  T* to = rows.data();
-  for (Index i = 0; i < count; ++i) {
-    if (items[i] < 0 || items[i] >= all)
-      throw argument_error("rows_of: item " + std::to_string(items[i]) + " of " + std::to_string(all));
-    std::memcpy(to + i * each, data.data() + items[i] * each, static_cast<std::size_t>(each) * sizeof(T));
-  }
-  return rows;
+
+/// [B, 10]: 1 where the label is.
+inline Tensor<float> one_hot(const Tensor<std::int32_t>& labels, Index classes = 10) {
+  Tensor<float> y(Shape{labels.size(), classes}, 0.f);
+  float* to = y.data();
+  for (Index i = 0; i < labels.size(); ++i) to[i * classes + labels[i]] = 1;
+  return y;
 }
 
 /// One gzipped IDX file of bytes: the extents its header tells and as many values. Nothing is believed before it is

@@ -80,14 +80,6 @@ double flow_bits(const F& flow, const Tensor<std::uint8_t>& pictures, const Nois
   return bits_a_dimension(sum / static_cast<double>(n), 28 * 28, 256);
 }
 
-/// [B, 10]: 1 where the label is.
-inline Tensor<float> one_hot(const Tensor<std::int32_t>& labels, Index classes = 10) {
-  Tensor<float> y(Shape{labels.size(), classes}, 0.f);
-  float* to = y.data();
-  for (Index i = 0; i < labels.size(); ++i) to[i * classes + labels[i]] = 1;
-  return y;
-}
-
 /// A whole number from a file's metadata. Throws io_error.
 inline Index number_in(const std::map<std::string, std::string>& metadata, const std::string& key,
                        const std::string& file) {

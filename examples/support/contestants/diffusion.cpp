@@ -8,6 +8,7 @@
 
 #include "examples/support/contestants/learn.hpp"
 #include "examples/support/picture_classifier.hpp"
+#include "examples/support/rows.hpp"
 
 namespace tessera::examples {
 

@@ -1,11 +1,9 @@
 // DCGAN given the class, against a projection critic under spectral norm.
 #include <tessera/gan/gan.hpp>
-#include <tessera/generate/adversarial.hpp>
-#include <tessera/train/alternating.hpp>
 
-#include "examples/support/contestants/learn.hpp"
-#include "examples/support/gan_models.hpp"
+#include "examples/support/contestants/learn_against.hpp"
 #include "examples/support/picture_classifier.hpp"
+#include "examples/support/rows.hpp"
 
 namespace tessera::examples {
 
@@ -38,22 +36,10 @@ std::unique_ptr<Contestant> learn_gan(const Contest& contest) {
     return Examples<float>{in_symmetric_interval(rows_of(contest.train.pictures, items)),
                            rows_of(contest.train.labels, items)};
   };
-  const auto play = [&](Maker& m, Judge& j, Index rounds) {
-    auto game = adversarial(m, j, {.loss = AdversarialLoss::hinge});
-    return train(game, data,
-                 {.maker = gan_adam(5e-4),
-                  .critic = gan_adam(5e-4),
-                  .run = {.steps = rounds,
-                          .ema_decay = 0.995,
-                          .schedule = {.decay = Decay::linear, .hold = rounds / 2},
-                          .seed = contest.seed}});
-  };
-  const Index rounds = steps_within(contest.seconds, [&](Index n) {
-    Maker m = maker;
-    Judge j = judge;
-    play(m, j, n);
-  });
-  auto done = std::make_unique<GanPixels>(std::move(*play(maker, judge, rounds).average));
+  const auto game_of = [](Maker& m, Judge& j) { return adversarial(m, j, {.loss = AdversarialLoss::hinge}); };
+  Index rounds = 0;
+  auto done =
+      std::make_unique<GanPixels>(learned_against(std::move(maker), std::move(judge), contest, game_of, data, rounds));
   done->steps = rounds;
   return done;
 }

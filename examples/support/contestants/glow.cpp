@@ -1,6 +1,7 @@
 // Glow given the class, by its couplings and by its base distribution.
 #include "examples/support/contestants/learn.hpp"
 #include "examples/support/fashion_models.hpp"
+#include "examples/support/rows.hpp"
 
 namespace tessera::examples {
 

@@ -4,6 +4,7 @@
 #include <tessera/generate/sequence.hpp>
 
 #include "examples/support/contestants/learn.hpp"
+#include "examples/support/rows.hpp"
 
 namespace tessera::examples {
 

@@ -2,6 +2,7 @@
 #include <tessera/nonautoregressive/independent.hpp>
 
 #include "examples/support/contestants/learn.hpp"
+#include "examples/support/rows.hpp"
 
 namespace tessera::examples {
 

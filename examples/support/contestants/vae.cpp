@@ -1,11 +1,8 @@
 // A convolutional VAE given the class, by itself and with a critic of what it makes of the prior's draws (VAE-GAN after
 // Larsen et al., 2015, arXiv 1512.09300; here the pixels' likelihood stays, and the critic sees draws only).
-#include <tessera/generate/adversarial.hpp>
-#include <tessera/train/alternating.hpp>
-
-#include "examples/support/contestants/learn.hpp"
+#include "examples/support/contestants/learn_against.hpp"
 #include "examples/support/fashion_models.hpp"
-#include "examples/support/gan_models.hpp"
+#include "examples/support/rows.hpp"
 
 namespace tessera::examples {
 
@@ -91,23 +88,12 @@ std::unique_ptr<Contestant> learn_vae_gan(const Contest& contest) {
     return Examples<float>{for_likelihood(rows_of(contest.train.pictures, items), Likelihood::Kind::logistic),
                            rows_of(contest.train.labels, items)};
   };
-  const AdversarialOptions options{.loss = AdversarialLoss::hinge};
-  const auto play = [&](Net& net, DcganCritic<float>& judge, Index rounds) {
-    auto game = adversarial(net, judge, options, DrawAndBound{0.05});
-    return train(game, data,
-                 {.maker = gan_adam(5e-4),
-                  .critic = gan_adam(5e-4),
-                  .run = {.steps = rounds,
-                          .ema_decay = 0.995,
-                          .schedule = {.decay = Decay::linear, .hold = rounds / 2},
-                          .seed = contest.seed}});
+  const auto game_of = [](Net& net, DcganCritic<float>& judge) {
+    return adversarial(net, judge, {.loss = AdversarialLoss::hinge}, DrawAndBound{0.05});
   };
-  const Index rounds = steps_within(contest.seconds, [&](Index n) {
-    Net net = vae;
-    DcganCritic<float> judge = critic;
-    play(net, judge, n);
-  });
-  auto done = std::make_unique<VaePixels>(std::move(*play(vae, critic, rounds).average));
+  Index rounds = 0;
+  auto done =
+      std::make_unique<VaePixels>(learned_against(std::move(vae), std::move(critic), contest, game_of, data, rounds));
   done->steps = rounds;
   return done;
 }
