@@ -60,6 +60,7 @@
 #include <tessera/autodiff/tape.hpp>
 #include <tessera/autoregressive/gpt.hpp>
 #include <tessera/autoregressive/gpt_decoder.hpp>
+#include <tessera/autoregressive/gpt_decoder_weights.hpp>
 #include <tessera/autoregressive/gpt_file.hpp>
 #include <tessera/autoregressive/image_gpt.hpp>
 #include <tessera/autoregressive/pixel_cnn.hpp>
@@ -108,6 +109,7 @@
 #include <tessera/generate/sequence.hpp>
 #include <tessera/nn/attention.hpp>
 #include <tessera/nn/batch_norm.hpp>
+#include <tessera/nn/config_check.hpp>
 #include <tessera/nn/conv.hpp>
 #include <tessera/nn/decoder_block.hpp>
 #include <tessera/nn/dropout.hpp>

@@ -18,6 +18,7 @@
 #include <tessera/autodiff/op/silu.hpp>
 #include <tessera/autodiff/op/softmax.hpp>
 #include <tessera/nn/attention.hpp>
+#include <tessera/nn/config_check.hpp>
 #include <tessera/nn/embedding.hpp>
 #include <tessera/nn/norm.hpp>
 #include <tessera/nn/positions.hpp>
@@ -51,21 +52,17 @@ struct GptConfig {
   }
   /// Throws argument_error naming the field that makes no sense.
   void check() const {
-    const auto want = [](bool good, const char* field, Index found, const std::string& wanted) {
-      if (!good)
-        throw argument_error(std::string("Gpt: ") + field + " is " + std::to_string(found) + ", wanted " + wanted);
-    };
-    constexpr Index most = Index{1} << 24;
-    want(vocabulary >= 1 && vocabulary < most, "vocabulary", vocabulary, "1 to 2^24");
-    want(context >= 1 && context < most, "context", context, "1 to 2^24");
-    want(layers >= 1 && layers <= 1024, "layers", layers, "1 to 1024");
-    want(width >= 1 && width <= 65536, "width", width, "1 to 65536");
-    want(heads >= 1 && width % heads == 0, "heads", heads, "a divisor of the width, " + std::to_string(width));
-    want(kv_heads >= 0 && heads % key_heads() == 0, "kv_heads", kv_heads,
-         "a divisor of the heads, " + std::to_string(heads));
-    want(hidden >= 0 && hidden < most, "hidden", hidden, "0 to 2^24");
-    want(positions != GptPositions::rotary || head_width() % 2 == 0, "width of a head", head_width(),
-         "an even one, as positions are rotary");
+    const ConfigCheck check{"Gpt"};
+    check.size("vocabulary", vocabulary);
+    check.size("context", context);
+    check.within("layers", layers, 1, 1024);
+    check.within("width", width, 1, 65536);
+    check.want(heads >= 1 && width % heads == 0, "heads", heads, "a divisor of the width, " + std::to_string(width));
+    check.want(kv_heads >= 0 && heads % key_heads() == 0, "kv_heads", kv_heads,
+               "a divisor of the heads, " + std::to_string(heads));
+    check.size("hidden", hidden, 0);
+    check.want(positions != GptPositions::rotary || head_width() % 2 == 0, "width of a head", head_width(),
+               "an even one, as positions are rotary");
     if (!(epsilon > 0 && epsilon < 1))
       throw argument_error("Gpt: epsilon is " + std::to_string(epsilon) + ", wanted 0 to 1");
     if (!(rotary_base > 1))
@@ -219,12 +216,6 @@ struct Gpt {
     see("blocks", self.blocks);
     see("norm", self.norm);
     see("head", self.head);
-  }
-
- private:
-  static const Config& checked(const Config& c) {
-    c.check();
-    return c;
   }
 };
 

@@ -12,61 +12,15 @@
 #pragma once
 
 #include <memory>
-#include <tessera/autoregressive/gpt.hpp>
+#include <tessera/autoregressive/gpt_decoder_weights.hpp>
 #include <tessera/autoregressive/kv_cache.hpp>
 #include <tessera/generate/next_unit.hpp>
 #include <tessera/kernel/norm.hpp>
 #include <tessera/kernel/rotary.hpp>
-#include <tessera/nn/quantized_linear.hpp>
 
 namespace tessera::inline TESSERA_ISA {
 
-struct GptDecoderOptions {
-  WeightFormat weights = WeightFormat::f32;
-  WeightFormat head = WeightFormat::f32;  // of the embedding's or head's matrix, the most sensitive one
-  bool head_as_weights = true;            // `weights` for the head too
-  CacheFormat cache = CacheFormat::f32;
-};
-
-/// What a decoder is made of. Made from a Gpt, or filled in by whoever reads a file of quantised weights.
-struct GptDecoderWeights {
-  struct Norm {
-    Tensor<float> gain, bias;  // [width]; bias may be empty
-  };
-  struct Layer {
-    Norm norm1;
-    QuantizedLinear query_key_value;  // rows of query, then key, then value
-    QuantizedLinear output;
-    Norm norm2;
-    QuantizedLinear up;  // swiglu: rows of gate, then up
-    QuantizedLinear down;
-  };
-  /// What a unit that came before the last one adds to the input (a picture's pixel above, say).
-  struct Earlier {
-    Index back;               // by how many units
-    Tensor<float> embedding;  // [V + 1, D]; the last row: there was no such unit
-  };
-  GptConfig config;
-  QuantizedLinear head;
-  Tensor<float> embedding;  // [V, D]; empty: the head's rows
-  Tensor<float> positions;  // [context, D]; empty: rotary
-  std::vector<Earlier> earlier = {};
-  std::vector<Layer> layers;
-  Norm norm;
-};
-
 namespace detail {
-
-template <class... Layers>
-QuantizedLinear side_by_side(WeightFormat format, const Linear<float>& first, const Layers&... more) {
-  if constexpr (sizeof...(Layers) == 0) {
-    return QuantizedLinear(first, format);
-  } else {
-    Tensor<float> bias;
-    if (first.bias) bias = concat({first.bias->value, more.bias->value...}, 0);
-    return QuantizedLinear(concat({first.weight.value, more.weight.value...}, 0), bias, format);
-  }
-}
 
 /// silu(a) b, as Gpt's mlp has it.
 template <class T>
@@ -83,29 +37,6 @@ void swiglu_rows(Index rows, Index width, const T* gate_up, T* to) {
 }
 
 }  // namespace detail
-
-template <class T>
-GptDecoderWeights decoder_weights(const Gpt<T>& net, const GptDecoderOptions& o = {}) {
-  const auto norm = [](const GptNormLayer<T>& n) {
-    return GptDecoderWeights::Norm{n.weight.value, n.bias ? n.bias->value : Tensor<T>()};
-  };
-  GptDecoderWeights w;
-  w.config = net.config;
-  const WeightFormat head = o.head_as_weights ? o.weights : o.head;
-  w.head = net.head ? QuantizedLinear(*net.head, head) : QuantizedLinear(net.embedding.weight.value, {}, head);
-  if (net.head) w.embedding = net.embedding.weight.value;
-  if (net.positions) w.positions = net.positions->weight.value;
-  for (const GptBlock<T>& b : net.blocks) {
-    const auto& a = b.attention;
-    w.layers.push_back({norm(b.norm1), detail::side_by_side(o.weights, a.query, a.key, a.value),
-                        detail::side_by_side(o.weights, a.output), norm(b.norm2),
-                        b.mlp.gate ? detail::side_by_side(o.weights, *b.mlp.gate, b.mlp.up)
-                                   : detail::side_by_side(o.weights, b.mlp.up),
-                        detail::side_by_side(o.weights, b.mlp.down)});
-  }
-  w.norm = norm(net.norm);
-  return w;
-}
 
 /// A template so that it costs only programs that use it.
 template <class T>
@@ -158,12 +89,11 @@ class BasicGptDecoder {
   }
 
   /// Throws argument_error for an empty prompt or a unit that is none.
-  State begin(const Condition& prompt) const {
-    if (prompt.empty())
-      throw argument_error("Gpt: an empty prompt; give at least one unit, such as the one that texts begin with");
-    State state = empty();
-    read(state, prompt, nullptr);
-    return state;
+  State begin(const Condition& prompt) const { return begin_with(prompt, nullptr); }
+  /// The same, and `logits` [n, V] becomes what comes after each unit of the prompt: for judging a text in one pass.
+  State begin(const Condition& prompt, Tensor<T>& logits) const {
+    logits = Tensor<T>(Shape{static_cast<Index>(prompt.size()), vocabulary()});
+    return begin_with(prompt, logits.data());
   }
   /// Begins with vectors [n, D] in the place of embedded units, such as what a text encoder has to say; positions are
   /// added to them. Such a sequence ends with the context. Throws shape_error.
@@ -233,6 +163,13 @@ class BasicGptDecoder {
     State state;
     state.cache_ = KvCache(
         {.layers = config().layers, .heads = config().key_heads(), .width = config().head_width(), .format = cache_});
+    return state;
+  }
+  State begin_with(const Condition& prompt, T* all) const {
+    if (prompt.empty())
+      throw argument_error("Gpt: an empty prompt; give at least one unit, such as the one that texts begin with");
+    State state = empty();
+    read(state, prompt, all);
     return state;
   }
   bool full(const State& s) const { return s.cache_.length() >= config().context; }

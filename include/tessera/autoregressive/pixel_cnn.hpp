@@ -22,6 +22,7 @@
 #include <tessera/autodiff/op/gated.hpp>
 #include <tessera/autodiff/op/logistic_mixture.hpp>
 #include <tessera/autodiff/op/relu.hpp>
+#include <tessera/nn/config_check.hpp>
 #include <tessera/nn/linear.hpp>
 
 namespace tessera::inline TESSERA_ISA {
@@ -40,20 +41,16 @@ struct PixelCnnConfig {
   LogisticMixture mixture() const { return {.components = components, .channels = channels, .levels = levels}; }
   /// Throws argument_error for a field out of range.
   void check() const {
-    const auto within = [](const char* name, Index x, Index low, Index high) {
-      if (x < low || x > high)
-        throw argument_error(std::string("PixelCnn: ") + name + " is " + std::to_string(x) + ", wanted " +
-                             std::to_string(low) + " to " + std::to_string(high));
-    };
-    within("channels", channels, 1, 4);
-    within("levels", levels, 2, 256);
-    within("width", width, 1, 4096);
-    within("layers", layers, 1, 256);
-    within("first", first, 3, 63);
-    within("kernel", kernel, 3, 63);
-    within("head", head, 1, 65536);
-    within("condition", condition, 0, 65536);
-    within("components", components, 0, 1024);
+    const ConfigCheck check{"PixelCnn"};
+    check.within("channels", channels, 1, 4);
+    check.within("levels", levels, 2, 256);
+    check.within("width", width, 1, 4096);
+    check.within("layers", layers, 1, 256);
+    check.within("first", first, 3, 63);
+    check.within("kernel", kernel, 3, 63);
+    check.within("head", head, 1, 65536);
+    check.within("condition", condition, 0, 65536);
+    check.within("components", components, 0, 1024);
     if (first % 2 == 0 || kernel % 2 == 0) throw argument_error("PixelCnn: kernels are of odd width");
   }
 };
@@ -143,7 +140,7 @@ struct PixelCnn {
   std::vector<PixelCnnLayer<T>> layers;
   std::vector<PixelHead<T>> heads;  // one a channel, or one for the mixture
 
-  PixelCnn(const Config& c, Rng& rng) : config((c.check(), c)) {
+  PixelCnn(const Config& c, Rng& rng) : config(checked(c)) {
     for (Index i = 0; i < c.layers; ++i) layers.emplace_back(c, i, rng);
     if (c.components > 0)
       heads.emplace_back(c.width, c.head, c.mixture().parameters(), rng);

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <tessera/autodiff/op/softmax.hpp>
+#include <tessera/nn/config_check.hpp>
 #include <tessera/nn/embedding.hpp>
 #include <tessera/nn/recurrent.hpp>
 #include <vector>
@@ -31,16 +32,12 @@ struct PixelRnnConfig {
   Index pixels() const { return side * side; }
   /// Throws argument_error for a field out of range.
   void check() const {
-    const auto within = [](const char* name, Index x, Index low, Index high) {
-      if (x < low || x > high)
-        throw argument_error(std::string("PixelRnn: ") + name + " is " + std::to_string(x) + ", wanted " +
-                             std::to_string(low) + " to " + std::to_string(high));
-    };
-    within("side", side, 2, 256);
-    within("colours", colours, 2, 512);
-    within("width", width, 1, 4096);
-    within("hidden", hidden, 1, 8192);
-    within("layers", layers, 1, 16);
+    const ConfigCheck check{"PixelRnn"};
+    check.within("side", side, 2, 256);
+    check.within("colours", colours, 2, 512);
+    check.within("width", width, 1, 4096);
+    check.within("hidden", hidden, 1, 8192);
+    check.within("layers", layers, 1, 16);
   }
 };
 
@@ -55,7 +52,7 @@ struct PixelRnn {
   Linear<T> head;
 
   PixelRnn(const Config& c, Rng& rng)
-      : config((c.check(), c)),
+      : config(checked(c)),
         before({.count = c.colours + 1, .width = c.width, .deviation = 0.3}, rng),
         above({.count = c.colours + 1, .width = c.width, .deviation = 0.3}, rng),
         rows{init::normal<T>({c.side, c.width}, 0.3, rng)},

@@ -12,6 +12,7 @@
 #include <tessera/autodiff/op/softmax.hpp>
 #include <tessera/autoregressive/seq2seq_units.hpp>
 #include <tessera/nn/attention.hpp>
+#include <tessera/nn/config_check.hpp>
 #include <tessera/nn/dropout.hpp>
 #include <tessera/nn/embedding.hpp>
 #include <tessera/nn/recurrent.hpp>
@@ -27,18 +28,13 @@ struct RecurrentSeq2SeqConfig {
 
   /// Throws argument_error naming the field that makes no sense.
   void check() const {
-    const auto want = [](bool good, const char* field, Index found, const std::string& wanted) {
-      if (!good)
-        throw argument_error(std::string("RecurrentSeq2Seq: ") + field + " is " + std::to_string(found) + ", wanted " +
-                             wanted);
-    };
-    constexpr Index most = Index{1} << 24;
-    want(source_units >= 2 && source_units < most, "source_units", source_units, "2 to 2^24");
-    want(target_units >= 2 && target_units < most, "target_units", target_units, "2 to 2^24");
-    want(source_length >= 1 && source_length < most, "source_length", source_length, "1 to 2^24");
-    want(width >= 1 && width <= 65536, "width", width, "1 to 65536");
-    want(hidden >= 2 && hidden <= 65536 && hidden % 2 == 0, "hidden", hidden, "an even number from 2 to 65536");
-    want(heads >= 1 && hidden % heads == 0, "heads", heads, "a divisor of hidden, " + std::to_string(hidden));
+    const ConfigCheck check{"RecurrentSeq2Seq"};
+    check.size("source_units", source_units, 2);
+    check.size("target_units", target_units, 2);
+    check.size("source_length", source_length);
+    check.within("width", width, 1, 65536);
+    check.want(hidden >= 2 && hidden <= 65536 && hidden % 2 == 0, "hidden", hidden, "an even number from 2 to 65536");
+    check.want(heads >= 1 && hidden % heads == 0, "heads", heads, "a divisor of hidden, " + std::to_string(hidden));
   }
   /// Every field with its name, for files.
   static void fields(auto& self, auto&& see) {
@@ -164,12 +160,6 @@ struct RecurrentSeq2Seq {
     see("state", self.state);
     see("attention", self.attention);
     see("head", self.head);
-  }
-
- private:
-  static const Config& checked(const Config& c) {
-    c.check();
-    return c;
   }
 };
 

@@ -11,6 +11,7 @@
 
 #include <tessera/autodiff/op/softmax.hpp>
 #include <tessera/autoregressive/seq2seq_units.hpp>
+#include <tessera/nn/config_check.hpp>
 #include <tessera/nn/decoder_block.hpp>
 #include <tessera/nn/text_encoder.hpp>
 
@@ -22,20 +23,7 @@ struct Seq2SeqConfig {
   Index width = 128, heads = 4, layers = 3;      // layers of each half
 
   /// Throws argument_error naming the field that makes no sense.
-  void check() const {
-    const auto want = [](bool good, const char* field, Index found, const std::string& wanted) {
-      if (!good)
-        throw argument_error(std::string("Seq2Seq: ") + field + " is " + std::to_string(found) + ", wanted " + wanted);
-    };
-    constexpr Index most = Index{1} << 24;
-    want(source_units >= 2 && source_units < most, "source_units", source_units, "2 to 2^24");
-    want(target_units >= 2 && target_units < most, "target_units", target_units, "2 to 2^24");
-    want(source_length >= 1 && source_length < most, "source_length", source_length, "1 to 2^24");
-    want(target_length >= 1 && target_length < most, "target_length", target_length, "1 to 2^24");
-    want(width >= 1 && width <= 65536, "width", width, "1 to 65536");
-    want(heads >= 1 && width % heads == 0, "heads", heads, "a divisor of the width, " + std::to_string(width));
-    want(layers >= 1 && layers <= 1024, "layers", layers, "1 to 1024");
-  }
+  void check() const { check_halves({"Seq2Seq"}, *this); }
   /// Every field with its name, for files.
   static void fields(auto& self, auto&& see) {
     see("source_units", self.source_units);
@@ -102,12 +90,6 @@ struct Seq2Seq {
     see("blocks", self.blocks);
     see("norm", self.norm);
     see("head", self.head);
-  }
-
- private:
-  static const Config& checked(const Config& c) {
-    c.check();
-    return c;
   }
 };
 

@@ -13,6 +13,7 @@
 // Unit 0 of the source is padding; unit 0 of the answer is the end (fixed), the blank (ctc), or unused (length).
 #pragma once
 
+#include <tessera/nn/config_check.hpp>
 #include <tessera/nn/decoder_block.hpp>
 #include <tessera/nn/text_encoder.hpp>
 
@@ -31,20 +32,9 @@ struct OneShotTextConfig {
 
   /// Throws argument_error naming the field that makes no sense.
   void check() const {
-    const auto want = [](bool good, const char* field, Index found, const std::string& wanted) {
-      if (!good)
-        throw argument_error(std::string("OneShotText: ") + field + " is " + std::to_string(found) + ", wanted " +
-                             wanted);
-    };
-    constexpr Index most = Index{1} << 24;
-    want(source_units >= 2 && source_units < most, "source_units", source_units, "2 to 2^24");
-    want(target_units >= 2 && target_units < most, "target_units", target_units, "2 to 2^24");
-    want(source_length >= 1 && source_length < most, "source_length", source_length, "1 to 2^24");
-    want(target_length >= 1 && target_length < most, "target_length", target_length, "1 to 2^24");
-    want(width >= 1 && width <= 65536, "width", width, "1 to 65536");
-    want(heads >= 1 && width % heads == 0, "heads", heads, "a divisor of the width, " + std::to_string(width));
-    want(layers >= 1 && layers <= 1024, "layers", layers, "1 to 1024");
-    want(upsample >= 1 && upsample <= 64, "upsample", upsample, "1 to 64");
+    const ConfigCheck check{"OneShotText"};
+    check_halves(check, *this);
+    check.within("upsample", upsample, 1, 64);
   }
   /// Every number with its name, for files.
   static void fields(auto& self, auto&& see) {
@@ -159,10 +149,6 @@ struct OneShotText {
   Index origin(Index p, Index places, Index units) const {
     const Index at = config.kind == OneShotKind::fixed ? p : p * units / places;
     return at < units ? at : (units > 0 ? units - 1 : 0);
-  }
-  static const Config& checked(const Config& c) {
-    c.check();
-    return c;
   }
 };
 

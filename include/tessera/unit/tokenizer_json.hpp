@@ -17,7 +17,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <tessera/core/error.hpp>
@@ -28,32 +27,13 @@
 #include <tessera/unit/bpe.hpp>
 #include <tessera/unit/bpe_files.hpp>
 #include <tessera/unit/byte_alphabet.hpp>
+#include <tessera/unit/tokenizer_pipeline.hpp>
 #include <utility>
 #include <vector>
 
 namespace tessera {
 
 namespace unit_detail {
-
-/// The expressions by which published files say how text is cut.
-inline std::optional<Split> split_by_expression(std::string_view expression) {
-  static constexpr std::pair<std::string_view, Split> known[] = {
-      {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", Split::gpt2},
-      {R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s)",
-       Split::cl100k},
-      {R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)",
-       Split::llama3},
-      {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-       Split::llama3},
-      {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-       Split::qwen2},
-      {R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-       Split::o200k}};
-  for (const auto& [text, split] : known) {
-    if (text == expression) return split;
-  }
-  return std::nullopt;
-}
 
 class TokenizerJson {
  public:
@@ -68,21 +48,23 @@ class TokenizerJson {
 
   Bpe read() {
     const std::string type = model_type_.empty() ? "BPE" : small(model_type_, "model.type").as<std::string>("\"type\"");
-    if (type != "BPE") unsupported("model.type", "\"BPE\"", type);
+    if (type != "BPE") unsupported(name_, "model.type", "\"BPE\"", type);
     if (vocab_.empty()) throw_io(name_, "model.vocab", "it to be there", "no such member");
     for (const auto& [what, where] :
          {std::pair{"model.continuing_subword_prefix", prefix_}, {"model.end_of_word_suffix", suffix_}}) {
       if (where.empty()) continue;
       const Json affix = small(where, what);
-      if (!affix.is_null() && !affix.as<std::string>(what).empty()) unsupported(what, "none", affix.dump());
+      if (!affix.is_null() && !affix.as<std::string>(what).empty()) unsupported(name_, what, "none", affix.dump());
     }
     parts_.split = Split::none;
     parts_.whole_pieces = flag(ignore_merges_, "model.ignore_merges");
     parts_.one_unknown = flag(fuse_unk_, "model.fuse_unk");
     falls_back_ = flag(byte_fallback_, "model.byte_fallback");
-    normalizer(small(normalizer_, "normalizer"), 0);
-    pre_tokenizer(small(pre_tokenizer_, "pre_tokenizer"), 0);
-    decoder(small(decoder_, "decoder"), 0);
+    TokenizerPipeline pipeline{.name = name_, .parts = parts_};
+    pipeline.normalizer(small(normalizer_, "normalizer"));
+    pipeline.pre_tokenizer(small(pre_tokenizer_, "pre_tokenizer"));
+    pipeline.decoder(small(decoder_, "decoder"));
+    byte_level_ = pipeline.byte_level;
     parts_.characters = !byte_level_;
     added_tokens();
     vocabulary();
@@ -96,7 +78,7 @@ class TokenizerJson {
           throw_io(name_, "model.unk_token", "a token of the vocabulary", quoted(text));
       }
     }
-    template_tokens(small(post_processor_, "post_processor"), 0);
+    pipeline.template_tokens(small(post_processor_, "post_processor"));
     raw_ = {};
     try {
       parts_.special = SpecialTokens(std::move(special_));
@@ -143,10 +125,6 @@ class TokenizerJson {
     });
   }
 
-  [[noreturn]] void unsupported(const std::string& field, const std::string& supported, std::string_view found) const {
-    throw_io(name_, field, supported + " (others are not supported)", quoted(found, 300));
-  }
-
   /// A small part as a value; null if it is not there.
   Json small(Text text, const std::string& field) const {
     return text.empty() ? Json() : Json::parse(text, name_ + ": " + field);
@@ -155,86 +133,6 @@ class TokenizerJson {
     const Json value = small(text, field);
     return !value.is_null() && value.as<bool>(field);
   }
-  static std::string type_of(const Json& json) { return json.get<std::string>("type"); }
-  const std::string& mark() const {
-    static const std::string mark = "\u2581";
-    return mark;
-  }
-
-  void normalizer(const Json& json, int depth) {
-    if (json.is_null()) return;
-    const std::string type = type_of(json);
-    if (type == "Sequence" && depth < 8) {
-      for (const Json& each : json.at("normalizers").elements()) normalizer(each, depth + 1);
-    } else if (type == "NFC") {
-      parts_.composed = true;
-    } else if (type == "Prepend" && json.get<std::string>("prepend") == mark()) {
-      parts_.lead = Bpe::Lead::always;
-    } else if (type == "Replace" && pattern(json, "String") == " " && json.get<std::string>("content") == mark()) {
-      parts_.marked_spaces = true;
-    } else {
-      unsupported("normalizer", "NFC, Prepend \"\u2581\", Replace \" \" by \"\u2581\"", json.dump());
-    }
-  }
-
-  static std::optional<std::string> pattern(const Json& json, std::string_view kind) {
-    const Json* pattern = json.find("pattern");
-    const Json* found = pattern != nullptr && pattern->is_object() ? pattern->find(kind) : nullptr;
-    if (found == nullptr) return std::nullopt;
-    return found->as<std::string>(kind);
-  }
-
-  void pre_tokenizer(const Json& json, int depth) {
-    if (json.is_null()) return;
-    const std::string type = type_of(json);
-    const auto cut_by = [&](Split split) {
-      if (parts_.split != Split::none) unsupported("pre_tokenizer", "one that cuts text", json.dump());
-      parts_.split = split;
-    };
-    if (type == "Sequence" && depth < 8) {
-      for (const Json& each : json.at("pretokenizers").elements()) pre_tokenizer(each, depth + 1);
-    } else if (type == "ByteLevel") {
-      byte_level_ = true;
-      if (json.get<bool>("use_regex", true)) cut_by(Split::gpt2);
-      if (json.get<bool>("add_prefix_space", true)) {
-        if (depth > 0) unsupported("pre_tokenizer", "ByteLevel in a sequence with add_prefix_space false", json.dump());
-        parts_.lead = Bpe::Lead::missing;
-      }
-    } else if (type == "Metaspace" && json.get<std::string>("replacement", mark()) == mark() &&
-               !json.get<bool>("split", true)) {
-      parts_.marked_spaces = true;
-      const std::string scheme = json.get<std::string>("prepend_scheme", "always");
-      if (scheme == "always") parts_.lead = Bpe::Lead::missing;
-      if (scheme == "first") parts_.lead = Bpe::Lead::first;
-    } else if (type == "Split") {
-      const std::string behavior = json.get<std::string>("behavior");
-      const bool invert = json.get<bool>("invert", false);
-      const auto expression = pattern(json, "Regex");
-      const auto split = expression ? split_by_expression(*expression) : std::nullopt;
-      if (split && ((behavior == "Isolated") || (behavior == "Removed" && invert))) {  // both keep all, as all matches
-        cut_by(*split);
-      } else if (pattern(json, "String") != " " || !parts_.marked_spaces) {  // there is no space left to cut at
-        unsupported("pre_tokenizer", "a Split by an expression that pretokenize.hpp knows", json.dump());
-      }
-    } else {
-      unsupported("pre_tokenizer", "ByteLevel, Split, Metaspace without split", json.dump());
-    }
-  }
-
-  void decoder(const Json& json, int depth) {
-    if (json.is_null()) return;
-    const std::string type = type_of(json);
-    if (type == "Sequence" && depth < 8) {
-      for (const Json& each : json.at("decoders").elements()) decoder(each, depth + 1);
-    } else if (type == "ByteLevel") {
-      byte_level_ = true;
-    } else if (type == "Strip") {
-      parts_.drops_lead = json.get<std::string>("content") == " " && json.get<std::int64_t>("start") == 1;
-    } else if (type == "Metaspace") {
-      parts_.drops_lead = json.get<std::string>("prepend_scheme", "always") != "never";
-    }  // Replace, ByteFallback and Fuse undo what reading the vocabulary has undone already
-  }
-
   void added_tokens() {
     if (added_.empty()) return;
     JsonReader json(added_, name_ + ": added_tokens");
@@ -246,7 +144,7 @@ class TokenizerJson {
       if (id < 0 || id >= TokenTable::most) {
         throw_io(name_, field, "an id of 0 to " + std::to_string(TokenTable::most - 1), std::to_string(id));
       }
-      if (token.get<bool>("single_word", false)) unsupported(field, "\"single_word\" false", "true");
+      if (token.get<bool>("single_word", false)) unsupported(name_, field, "\"single_word\" false", "true");
       special_.push_back({.name = text,
                           .id = static_cast<Token>(id),
                           .word = !token.get<bool>("special", false),
@@ -297,8 +195,8 @@ class TokenizerJson {
         findable = false;
       } else if (parts_.marked_spaces) {
         if (bytes.find(' ') != std::string::npos) findable = false;  // text has none of these once spaces are marked
-        for (std::size_t i = bytes.find(mark()); i != std::string::npos; i = bytes.find(mark(), i + 1)) {
-          bytes.replace(i, mark().size(), " ");
+        for (std::size_t i = bytes.find(space_mark); i != std::string::npos; i = bytes.find(space_mark, i + 1)) {
+          bytes.replace(i, space_mark.size(), " ");
         }
       }
       add_token(parts_.tokens, name_, field, id, ids_for(count), bytes, findable);
@@ -353,27 +251,6 @@ class TokenizerJson {
     });
   }
   static std::string field(std::uint32_t rank) { return "model.merges: " + std::to_string(rank); }
-
-  /// before() and after() of {"type": "TemplateProcessing", "single": [..., {"Sequence": ...}, ...]}.
-  void template_tokens(const Json& json, int depth) {
-    if (json.is_null()) return;
-    const std::string type = type_of(json);
-    if (type == "Sequence" && depth < 8) {
-      for (const Json& each : json.at("processors").elements()) template_tokens(each, depth + 1);
-    }
-    if (type != "TemplateProcessing") return;
-    bool after = false;
-    for (const Json& each : json.at("single").elements()) {
-      if (each.find("Sequence") != nullptr) after = true;
-      const Json* special = each.find("SpecialToken");
-      if (special == nullptr) continue;
-      for (const Json& id : json.at("special_tokens").at(special->get<std::string>("id")).at("ids").elements()) {
-        const auto token = id.as<std::int64_t>("\"ids\"");
-        if (token < 0 || token >= TokenTable::most) throw_io(name_, "post_processor", "ids of tokens", id.dump());
-        (after ? parts_.after : parts_.before).push_back(static_cast<Token>(token));
-      }
-    }
-  }
 
   std::string name_;
   Text model_, added_, normalizer_, pre_tokenizer_, post_processor_, decoder_;
