@@ -2,12 +2,17 @@
 import json, os, struct, sys, time
 
 
+def choose_openblas_kernels(environment):
+    """Debian's OpenBLAS does not know every processor that has AVX-512."""
+    with open("/proc/cpuinfo") as cpu:
+        if "avx512f" in cpu.read():
+            environment.setdefault("OPENBLAS_CORETYPE", "SKYLAKEX")
+
+
 def start(threads):
     """So many threads, and PyTorch's better BLAS: the pthread flavour keeps a second pool of threads that fights with its
     own. The loader reads the path when a program starts, so this one starts again."""
-    with open("/proc/cpuinfo") as cpu:  # Debian's OpenBLAS does not know every processor that has AVX-512
-        if "avx512f" in cpu.read():
-            os.environ.setdefault("OPENBLAS_CORETYPE", "SKYLAKEX")
+    choose_openblas_kernels(os.environ)
     openmp = "/usr/lib/x86_64-linux-gnu/openblas-openmp"
     if os.path.isdir(openmp) and os.environ.get("LD_LIBRARY_PATH") != openmp:
         os.environ["LD_LIBRARY_PATH"] = openmp

@@ -2,7 +2,6 @@
 //
 //   step fixture FILE realnvp|glow   writes weights and one batch, for both sides to start from
 //   step run FILE SECONDS            five steps' losses, then as many steps as fit into the time: pictures a second
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -12,6 +11,8 @@
 
 #include <tessera/flow/flow.hpp>
 #include <tessera/flow/multiscale.hpp>
+
+#include "bench/rate.hpp"
 
 using namespace tessera;
 using Net = Flow<float, MultiScale<float>>;
@@ -64,13 +65,6 @@ int main(int argc, char** argv) {
   std::printf("losses");
   for (int i = 0; i < 5; ++i) std::printf(" %.4f", static_cast<double>(step()));
   const double seconds = std::atof(argv[3]);
-  const auto start = std::chrono::steady_clock::now();
-  double passed = 0;
-  Index steps = 0;
-  while (passed < seconds || steps < 3) {
-    step();
-    ++steps;
-    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-  std::printf("\nrate %.3f\n", static_cast<double>(steps * batch) / passed);
+  const double rate = bench::rate(seconds, step);
+  std::printf("\nrate %.3f\n", rate * batch);
 }

@@ -8,7 +8,6 @@
 //   step profile FILE ROUNDS  that many rounds, for perf and callgrind
 #include <sys/resource.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +15,8 @@
 #include <tessera/generate/adversarial.hpp>
 #include <tessera/nn/save.hpp>
 #include <tessera/train/alternating.hpp>
+
+#include "bench/rate.hpp"
 
 using namespace tessera;
 
@@ -70,15 +71,8 @@ int main(int argc, char** argv) {
     const RoundProgress& p = round();
     std::printf(" %.6f %.6f", p.critic_loss, p.loss);
   }
-  const auto start = std::chrono::steady_clock::now();
-  double passed = 0;
-  Index rounds = 0;
-  while (passed < amount || rounds < 3) {
-    round();
-    ++rounds;
-    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
+  const double rate = bench::rate(amount, round);
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
-  std::printf("\nrate %.3f\npeak %ld\n", static_cast<double>(rounds * batch) / passed, used.ru_maxrss / 1024);
+  std::printf("\nrate %.3f\npeak %ld\n", rate * batch, used.ru_maxrss / 1024);
 }

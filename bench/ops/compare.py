@@ -5,9 +5,13 @@
 PROGRAM is build/bench/ops. A figure counts only where the sides compute the same. Prints medians of rounds, the ratio to the
 best peer, what it must reach, and as its last line how many do.
 """
-import argparse, json, os, re, statistics, subprocess, sys
+import os, re, statistics, sys
 
-TWINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "twins.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import comparison
+
+TWINS = os.path.join(HERE, "twins.py")
 # First match: how many times the best peer (or the peer that is named).
 WANTED = [
     (r"gemm_(64|128|256)_\1_\1", 1.15, None), (r"gemm_256x64", 1.2, None), (r"gemm_", 0.97, None), (r"linear_gelu", 1.2, None),
@@ -17,39 +21,20 @@ WANTED = [
     (r"(normal|uniform)", 4.0, "torch"), (r"adamw", 1.5, "torch"), (r"", 1.5, "torch")]
 
 
-def lines(command, threads):
-    t = str(threads)
-    environment = dict(os.environ, TESSERA_THREADS=t, OMP_NUM_THREADS=t, OPENBLAS_NUM_THREADS=t)
-    with open("/proc/cpuinfo") as cpu:  # Debian's OpenBLAS does not know every processor that has AVX-512
-        if "avx512f" in cpu.read():
-            environment.setdefault("OPENBLAS_CORETYPE", "SKYLAKEX")
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
-    return [line.split() for line in done.stdout.splitlines()]
-
-
 def same(a, b):
     return abs(a[1] - b[1]) <= 1e-4 * a[0] and abs(a[0] - b[0]) <= 1e-4 * a[0]
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.3)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--json")
-    o = parser.parse_args()
-    listed = [row for row in lines([o.program, "list"], o.threads) if re.search(o.only, row[0])]
+    o = comparison.options(0.3, default="")
+    listed = [row for row in comparison.lines([o.program, "list"], o.threads) if re.search(o.only, row[0])]
     rates, sums = {}, {}
     for _ in range(o.rounds):
         torch = {row[0]: [float(v) for v in row[1:]] for row in
-                 lines(["/usr/bin/python3", TWINS, str(o.seconds), str(o.threads)] + [row[0] for row in listed], o.threads)}
+                 comparison.lines([comparison.PYTHON, TWINS, str(o.seconds), str(o.threads)] + [row[0] for row in listed], o.threads)}
         for name, _, *sides in listed:
             for side in sides:
-                [(rate, size, weighted)] = lines([o.program, name, side, str(o.seconds)], o.threads)
+                [(rate, size, weighted)] = comparison.lines([o.program, name, side, str(o.seconds)], o.threads)
                 rates.setdefault((name, side), []).append(float(rate))
                 sums[name, side] = (float(size), float(weighted))
             rates.setdefault((name, "torch"), []).append(torch[name][0])  # runs a second; scaled below
@@ -70,11 +55,8 @@ def main():
         row["holds"] = row["agrees"] and row["ratio"] >= wanted
         rows.append(row)
         print(f"{name:40}" + "".join(f"{row[s]:10.4g}" if s in row else f"{'':10}" for s in sides) +
-              f"  {unit:8}{row['ratio']:7.2f}{wanted:8.2f}  {'' if row['holds'] else 'falls short' if row['agrees'] else 'DIFFERENT RESULTS'}", flush=True)
-    if o.json:
-        with open(o.json, "w") as out:
-            json.dump(rows, out, indent=1)
-    print(f"holds: {sum(row['holds'] for row in rows)} of {len(rows)}")
+              f"  {unit:8}{row['ratio']:7.2f}{wanted:8.2f}  {comparison.verdict(row)}", flush=True)
+    comparison.finish(rows, o.json)
 
 
 def work_of(name):

@@ -2,7 +2,6 @@
 //
 //   step fixture FILE         writes weights and one batch, for both sides to start from
 //   step run FILE SECONDS     five steps' losses, then as many steps as fit into the time: pictures a second
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +10,8 @@
 #include <tessera/nn/save.hpp>
 #include <tessera/train/ema.hpp>
 #include <tessera/train/optimizer.hpp>
+
+#include "bench/rate.hpp"
 
 using namespace tessera;
 using Net = TextUNet<float>;
@@ -71,13 +72,6 @@ int main(int argc, char** argv) {
   std::printf("losses");
   for (int i = 0; i < 5; ++i) std::printf(" %.6f", static_cast<double>(step()));
   const double seconds = argc > 3 ? std::atof(argv[3]) : 10;
-  const auto start = std::chrono::steady_clock::now();
-  double passed = 0;
-  Index steps = 0;
-  while (passed < seconds || steps < 3) {
-    step();
-    ++steps;
-    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-  std::printf("\nrate %.3f\n", static_cast<double>(steps * batch) / passed);
+  const double rate = bench::rate(seconds, step);
+  std::printf("\nrate %.3f\n", rate * batch);
 }

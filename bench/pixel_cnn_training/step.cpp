@@ -2,7 +2,6 @@
 //
 //   step fixture FILE softmax|mixture   writes weights and one batch of levels, for both sides to start from
 //   step run FILE SECONDS               five steps' losses, then as many steps as fit into the time: pictures a second
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -10,6 +9,8 @@
 #include <tessera/autoregressive/pixel_cnn.hpp>
 #include <tessera/nn/save.hpp>
 #include <tessera/train/optimizer.hpp>
+
+#include "bench/rate.hpp"
 
 using namespace tessera;
 
@@ -60,15 +61,8 @@ int run(const Safetensors& file, bool mixture, double seconds) {
   };
   std::printf("losses");
   for (int i = 0; i < 5; ++i) std::printf(" %.5f", static_cast<double>(step()));
-  const auto start = std::chrono::steady_clock::now();
-  double passed = 0;
-  Index steps = 0;
-  while (passed < seconds || steps < 3) {
-    step();
-    ++steps;
-    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-  std::printf("\nrate %.3f\n", static_cast<double>(steps * batch) / passed);
+  const double rate = bench::rate(seconds, step);
+  std::printf("\nrate %.3f\n", rate * batch);
   return 0;
 }
 

@@ -5,20 +5,20 @@
 PROGRAM is build/bench/steps. A time counts only where both sides compute the same: the losses of 20 steps agree to 1e-3.
 Prints medians, ratios ours / theirs (memory too), what each must reach, and as its last line how many do.
 """
-import argparse, json, os, statistics, subprocess, sys, tempfile
+import os, statistics, subprocess, sys, tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import comparison
 
 WANTED = {  # how many times PyTorch's speed
     "gpt": 1.45, "unet": 2.2, "dit": 1.5, "dcgan": 2.2, "vae": 2.5, "vqvae": 1.8, "realnvp": 2.2, "wavenet": 2.2, "mlp": 4.0}
 MEMORY_WANTED = 0.6
-TWINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "twins.py")
+TWINS = os.path.join(HERE, "twins.py")
 
 
 def run(command, threads):
-    environment = dict(os.environ, TESSERA_THREADS=str(threads))
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
-    found = {line.split()[0]: [float(v) for v in line.split()[1:]] for line in done.stdout.splitlines()}
+    found = {words[0]: [float(v) for v in words[1:]] for words in comparison.lines(command, threads)}
     return found["losses"], found["rate"][0], found["memory"][0]
 
 
@@ -30,7 +30,7 @@ def compare(program, name, options, folder):
         losses, seconds = str(1 if r else 20), str(options.seconds)  # compared once; later rounds only warm up
         sides = {
             "ours": [program, name, "run", fixture, losses, seconds],
-            "torch": ["/usr/bin/python3", TWINS, name, fixture, losses, seconds, str(options.threads)]}
+            "torch": [comparison.PYTHON, TWINS, name, fixture, losses, seconds, str(options.threads)]}
         for side, command in sides.items():
             results[side].append(run(command, options.threads))
     os.remove(fixture)
@@ -47,15 +47,8 @@ def compare(program, name, options, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=6)
-    parser.add_argument("--only", nargs="*")
-    parser.add_argument("--json")
-    options = parser.parse_args()
-    listed = [line.split() for line in subprocess.run([options.program, "list"], capture_output=True, text=True, check=True).stdout.splitlines()]
+    options = comparison.options(6, nargs="*")
+    listed = comparison.lines([options.program, "list"], options.threads)
     rows = []
     print(f"training step, {options.threads} threads     Tessera    PyTorch             ratio  wanted   memory, ratio (wanted: {MEMORY_WANTED})   losses differ", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -65,11 +58,8 @@ def main():
             row = compare(options.program, name, options, folder)
             rows.append(row)
             print(f"{name:22} {row['ours']:12.5g} {row['torch']:10.5g} {unit:10} {row['ratio']:8.2f} {WANTED[name]:7.2f} {row['ours_memory']:8.0f} MB {row['memory_ratio']:6.2f}"
-                  f"{row['losses_differ']:31.1e}   {'' if row['holds'] else 'falls short' if row['agrees'] else 'DIFFERENT RESULTS'}", flush=True)
-    if options.json:
-        with open(options.json, "w") as out:
-            json.dump(rows, out, indent=1)
-    print(f"holds: {sum(row['holds'] for row in rows)} of {len(rows)}")
+                  f"{row['losses_differ']:31.1e}   {comparison.verdict(row)}", flush=True)
+    comparison.finish(rows, options.json)
 
 
 main()

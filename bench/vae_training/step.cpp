@@ -3,7 +3,6 @@
 //   step fixture FILE conv|mlp       writes weights, one batch and the noise of five steps, for both sides to start
 //                                    from
 //   step run FILE SECONDS            five steps' losses, then as many steps as fit into the time: pictures a second
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -12,6 +11,8 @@
 #include <tessera/nn/save.hpp>
 #include <tessera/train/optimizer.hpp>
 #include <tessera/vae/vae.hpp>
+
+#include "bench/rate.hpp"
 
 using namespace tessera;
 
@@ -65,15 +66,12 @@ int run(const Safetensors& file, bool conv, double seconds) {
     const auto e = slice(noise, 0, i, i + 1).reshaped({batch, vae.config.latent});
     std::printf(" %.4f", static_cast<double>(step([&](auto& t) { return loss_of(vae, t.constant(x), e); })));
   }
-  const auto start = std::chrono::steady_clock::now();
-  double passed = 0;
-  Index steps = 0;
-  while (passed < seconds || steps < 3) {
-    const Noise e = Noise{7}.fork(static_cast<std::uint64_t>(steps++));
+  std::uint64_t draws = 0;
+  const double rate = bench::rate(seconds, [&] {
+    const Noise e = Noise{7}.fork(draws++);
     step([&](auto& t) { return elbo(vae, t.constant(x), e).loss; });
-    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-  std::printf("\nrate %.3f\n", static_cast<double>(steps * batch) / passed);
+  });
+  std::printf("\nrate %.3f\n", rate * batch);
   return 0;
 }
 }  // namespace
