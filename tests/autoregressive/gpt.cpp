@@ -184,6 +184,19 @@ TEST_CASE("beyond its context it goes on from the last half, the same however th
   }
 }
 
+TEST_CASE("a prompt without end costs what its last part costs", "[autoregressive]") {
+  const GptDecoder model(network<float>(config(0, 20)));
+  const Units u = units(1'000'003, 9);  // computed in full it would take an hour
+  const auto whole = model.begin(u);
+  CHECK(whole.cache().length() <= 20);
+  auto parts = model.begin(Units(u.begin(), u.end() - 40));
+  model.extend(parts, std::span<const Unit>(u).last(40));
+  CHECK(same(whole.logits(), parts.logits()));
+  Units wrong = u;
+  wrong[500'000] = 37;  // in what is passed over
+  CHECK_THROWS_AS(model.begin(wrong), argument_error);
+}
+
 TEST_CASE("threads change no bit", "[autoregressive]") {
   const Units u = units(130, 8);
   for (int kind = 0; kind < 2; ++kind) {

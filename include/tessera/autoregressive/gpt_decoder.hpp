@@ -174,26 +174,46 @@ class BasicGptDecoder {
   }
   bool full(const State& s) const { return s.cache_.length() >= config().context; }
 
-  /// Reads units in the portions the context allows. `all`, if given, receives the logits after each.
+  /// Reads units in the portions the context allows. `all`, if given, receives the logits after each. When the context
+  /// is full, the newer half of it is read again into an empty one. Of a portion after which that happens once more
+  /// nothing stays; where nobody asks for its logits it is not computed: the longest prompt costs two contexts at most.
   void read(State& state, std::span<const Unit> units, T* all) const {
+    check_units(units);
+    const auto context = static_cast<std::size_t>(config().context), keep = context / 2 > 0 ? context / 2 : 1;
+    auto held = static_cast<std::size_t>(state.cache_.length());
+    std::vector<Unit> again;
     while (!units.empty()) {
-      if (full(state)) {
+      if (held == context) {
         if (state.vectors_ > 0)
           throw argument_error("Gpt: the context of " + std::to_string(config().context) +
                                " is full, and a sequence that began with vectors cannot slide");
-        const auto keep = static_cast<std::size_t>(config().context / 2 > 0 ? config().context / 2 : 1);
-        state.first_ = state.units_.size() + 1 - keep;
-        const std::vector<Unit> again(state.units_.end() - static_cast<std::ptrdiff_t>(keep - 1), state.units_.end());
+        again.assign(state.units_.end() - static_cast<std::ptrdiff_t>(keep - 1), state.units_.end());
+        state.first_ = state.units_.size() - again.size();
+        state.slid_ = state.units_.size() + 1;
         state.units_.resize(state.first_);
         state.cache_.truncate(0);
-        if (!again.empty()) forward({{Part{&state, again}}}, nullptr);
-        state.slid_ = state.units_.size() + 1;
+        held = 0;
       }
-      const auto room = static_cast<std::size_t>(config().context - state.cache_.length());
+      const std::size_t room = context - held - again.size();
       const auto now = units.first(units.size() < room ? units.size() : room);
-      forward({{Part{&state, now}}}, all);
-      if (all) all += static_cast<Index>(now.size()) * vocabulary();
+      if (!all && state.vectors_ == 0 && units.size() > room) {
+        state.units_.insert(state.units_.end(), again.begin(), again.end());
+        state.units_.insert(state.units_.end(), now.begin(), now.end());
+      } else {
+        if (!again.empty()) forward({{Part{&state, again}}}, nullptr);
+        forward({{Part{&state, now}}}, all);
+        if (all) all += static_cast<Index>(now.size()) * vocabulary();
+      }
+      held += again.size() + now.size();
+      again.clear();
       units = units.subspan(now.size());
+    }
+  }
+
+  void check_units(std::span<const Unit> units) const {
+    for (const Unit u : units) {
+      if (u < 0 || u >= vocabulary())
+        throw argument_error("Gpt: unit " + std::to_string(u) + " is not in [0, " + std::to_string(vocabulary()) + ")");
     }
   }
 
@@ -218,11 +238,7 @@ void BasicGptDecoder<T>::forward(const std::vector<Part>& parts, T* all) const {
   const bool gated = c.mlp == GptMlp::swiglu;
   Index rows = 0;
   for (const Part& p : parts) {
-    for (const Unit u : p.units) {
-      if (p.vectors) break;
-      if (u < 0 || u >= V)
-        throw argument_error("Gpt: unit " + std::to_string(u) + " is not in [0, " + std::to_string(V) + ")");
-    }
+    if (!p.vectors) check_units(p.units);
     rows += static_cast<Index>(p.units.size());
   }
   if (rows == 0) return;
