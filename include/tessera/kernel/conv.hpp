@@ -16,15 +16,23 @@
 #include <utility>
 
 #include <tessera/kernel/conv_direct.hpp>
+#include <tessera/kernel/conv_line.hpp>
 #include <tessera/kernel/conv_plain.hpp>
 #include <tessera/kernel/conv_shape.hpp>
-#include <tessera/kernel/conv_spread.hpp>
 #include <tessera/kernel/depthwise.hpp>
+#include <tessera/kernel/gemm.hpp>
 #include <tessera/kernel/winograd.hpp>
+#include <tessera/kernel/winograd_thin.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
-enum class ConvWay { plain, depthwise, direct, spread, winograd2, winograd4 };
+enum class ConvWay { plain, depthwise, product, line, direct, thin, winograd2, winograd4 };
+
+/// A kernel of one tap is a product of rows.
+inline bool pointwise(const ConvShape& s) {
+  return s.taps() == 1 && s.stride_h == 1 && s.stride_w == 1 && s.groups == 1 && s.pad_top == 0 && s.pad_left == 0 &&
+         s.out_height() == s.height && s.out_width() == s.width && s.in_channels > 0 && s.out_channels > 0;
+}
 
 /// How a convolution (or its adjoint by the input) is computed. Never looks at the batch: an item is computed the same
 /// way alone and among others. Double is for checking gradients and takes the plain loops.
@@ -32,7 +40,9 @@ template <class T>
 ConvWay conv_way(const ConvShape& s, bool adjoint = false) {
   if (!std::is_same_v<T, float>) return ConvWay::plain;
   if (depthwise(s)) return ConvWay::depthwise;
-  if (conv_spreads<T>(s, adjoint)) return ConvWay::spread;
+  if (pointwise(s)) return ConvWay::product;
+  if (winograd_thin(s)) return ConvWay::thin;
+  if (conv_line(s)) return ConvWay::line;
   const auto between = [](Index pad) { return pad >= 0 && pad <= 2; };
   const bool fits = s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
                     s.dilation_w == 1 && s.groups == 1 && between(s.pad_top) && between(s.pad_left) &&
@@ -53,6 +63,7 @@ class ConvWeights {
     if constexpr (std::is_same_v<T, float>) {
       switch (way_) {
         case ConvWay::winograd4:
+        case ConvWay::thin:
           winograd_weights<4>(s, w, false, numbers_.data());
           return;
         case ConvWay::winograd2:
@@ -60,9 +71,6 @@ class ConvWeights {
           return;
         case ConvWay::direct:
           conv_direct_weights(s, w, numbers_.data());
-          return;
-        case ConvWay::spread:
-          conv_spread_weights(s, w, false, numbers_.data());
           return;
         default:
           break;
@@ -82,7 +90,7 @@ class ConvWeights {
  private:
   static Index size(const ConvShape& s, ConvWay way) {
     if constexpr (std::is_same_v<T, float>) {
-      if (way == ConvWay::winograd4) return winograd_packed<4, T>(s, false);
+      if (way == ConvWay::winograd4 || way == ConvWay::thin) return winograd_packed<4, T>(s, false);
       if (way == ConvWay::winograd2) return winograd_packed<2, T>(s, false);
       if (way == ConvWay::direct) return conv_direct_packed<T>(s);
     }
@@ -93,6 +101,19 @@ class ConvWeights {
   ConvShape shape_;
   Scratch<T> numbers_;
 };
+
+namespace detail {
+
+/// y = x w + bias for rows x; bias may be nullptr.
+template <class T>
+void biased_product(Index rows, Index out, Index in, const T* x, View<T> w, const T* bias, T* y) {
+  if (bias)
+    gemm<T>(rows, out, in, {x, in, 1}, w, y, out, false, AddBias<T>{bias});
+  else
+    gemm<T>(rows, out, in, {x, in, 1}, w, y, out);
+}
+
+}  // namespace detail
 
 /// y = x * w + bias, from kept weights that fit the shape.
 template <class T>
@@ -105,8 +126,14 @@ void conv(const ConvShape& s, const T* x, const ConvWeights<T>& w, const std::ty
         return winograd<2>(s, false, x, w.data(), bias, y);
       case ConvWay::direct:
         return conv_direct(s, x, w.data(), bias, y);
-      case ConvWay::spread:
-        return conv_spread(s, false, x, w.data(), bias, y);
+      case ConvWay::thin:
+        if constexpr (winograd_thin_pays) return conv_winograd_thin(s, false, x, w.data(), bias, y);
+        break;
+      case ConvWay::line:
+        return conv_line_forward(s, x, w.data(), bias, y);
+      case ConvWay::product:
+        return detail::biased_product(s.batch * s.height * s.width, s.out_channels, s.in_channels, x,
+                                      View<T>{w.data(), s.out_channels, 1}, bias, y);
       case ConvWay::depthwise:
         return conv_depthwise(s, x, w.data(), bias, y);
       case ConvWay::plain:
@@ -119,6 +146,18 @@ void conv(const ConvShape& s, const T* x, const ConvWeights<T>& w, const std::ty
 /// y = x * w + bias; bias may be nullptr.
 template <class T>
 void conv(const ConvShape& s, const T* x, const T* w, const std::type_identity_t<T>* bias, T* y) {
+  if constexpr (std::is_same_v<T, float>) {
+    switch (conv_way<T>(s)) {
+      case ConvWay::winograd4:
+        return winograd<4>(s, false, x, static_cast<const T*>(nullptr), w, bias, y);
+      case ConvWay::winograd2:
+        return winograd<2>(s, false, x, static_cast<const T*>(nullptr), w, bias, y);
+      case ConvWay::direct:
+        return conv_direct_once(s, x, w, static_cast<const T*>(bias), y);
+      default:
+        break;
+    }
+  }
   conv(s, x, ConvWeights<T>(s, w), bias, y);
 }
 
@@ -140,11 +179,19 @@ void conv_input_adjoint(const ConvShape& s, const T* dy, const T* w, T* dx,
         return by_winograd(std::integral_constant<int, 2>{});
       case ConvWay::direct:
         return conv_input_adjoint_direct(s, dy, w, dx, bias);
-      case ConvWay::spread: {
-        const Scratch<T> turned(s.weights());
-        conv_spread_weights(s, w, true, turned.data());
-        return conv_spread(s, true, dy, turned.data(), bias, dx);
+      case ConvWay::thin: {
+        if constexpr (winograd_thin_pays) {
+          const Scratch<T> u(winograd_packed<4, T>(s, true));
+          winograd_weights<4>(s, w, true, u.data());
+          return conv_winograd_thin(s, true, dy, u.data(), bias, dx);
+        }
+        break;
       }
+      case ConvWay::line:
+        return conv_line_input_adjoint(s, dy, w, dx, bias);
+      case ConvWay::product:
+        return detail::biased_product(s.batch * s.height * s.width, s.in_channels, s.out_channels, dy,
+                                      View<T>{w, 1, s.out_channels}, bias, dx);
       case ConvWay::depthwise:
         return conv_input_adjoint_depthwise(s, dy, w, dx, bias);
       case ConvWay::plain:
@@ -165,8 +212,14 @@ void conv_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
         return winograd_weight_adjoint<2>(s, x, dy, dw);
       case ConvWay::direct:
         return conv_weight_adjoint_direct(s, x, dy, dw);
-      case ConvWay::spread:
-        return conv_spread_weight_adjoint(s, x, dy, dw);
+      case ConvWay::thin:
+        if constexpr (winograd_thin_pays) return conv_winograd_thin_weight_adjoint(s, x, dy, dw);
+        break;
+      case ConvWay::line:
+        return conv_line_weight_adjoint(s, x, dy, dw);
+      case ConvWay::product:
+        return gemm<T>(s.in_channels, s.out_channels, s.batch * s.height * s.width, {x, 1, s.in_channels},
+                       {dy, s.out_channels, 1}, dw, s.out_channels);
       case ConvWay::depthwise:
         return conv_weight_adjoint_depthwise(s, x, dy, dw);
       case ConvWay::plain:

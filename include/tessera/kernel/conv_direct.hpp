@@ -106,6 +106,30 @@ void conv_direct(const ConvShape& s, const T* x, const T* packed, const T* bias,
   }
 }
 
+/// y = conv(x) from weights as they are, packed some columns at a time where they are many.
+template <class T>
+void conv_direct_once(const ConvShape& s, const T* x, const T* w, const T* bias, T* y) {
+  const Index depth = s.taps() * s.group_in(), most = (Index{1} << 22) / (depth + 1) / tile_cols<T> * tile_cols<T>;
+  Scratch<detail::Tap> tap(s.taps());
+  detail::forward_taps(s, tap.data());
+  if (s.group_out() <= most || most == 0 || detail::narrow<T>(s.group_in(), s.group_out())) {
+    const Scratch<T> packed(conv_direct_packed<T>(s));
+    conv_direct_weights(s, w, packed.data());
+    return conv_direct(s, x, packed.data(), bias, y);
+  }
+  const Scratch<T> packed(depth * most);
+  for (Index g = 0; g < s.groups; ++g) {
+    for (Index first = 0; first < s.group_out(); first += most) {
+      detail::Gather<T> part = detail::forward_gather(s, tap.data(), x, bias, y, g);
+      part.dst += first;
+      if (part.bias) part.bias += first;
+      part.columns = s.group_out() - first < most ? s.group_out() - first : most;
+      detail::pack_weights(s, g, false, tap.data(), s.taps(), w, packed.data(), {first, part.columns});
+      detail::gather_product(part, packed.data());
+    }
+  }
+}
+
 template <class T>
 void conv_input_adjoint_direct(const ConvShape& s, const T* dy, const T* w, T* dx, const T* bias = nullptr) {
   const Index oh = s.out_height(), ow = s.out_width();

@@ -8,19 +8,27 @@
 
 namespace tessera::inline TESSERA_ISA::kernel::detail {
 
+/// Columns of a layer's weights: outputs, or inputs where they are transposed.
+struct WeightColumns {
+  Index first, count;
+};
+
 /// Panels [column / tile_cols][tap][k][tile_cols] of the weights of the given taps: of W (k over inputs, columns over
 /// outputs) or of its transpose.
 template <class T>
-void pack_weights(const ConvShape& s, Index group, bool transposed, const Tap* tap, Index taps, const T* w, T* to) {
+void pack_weights(const ConvShape& s, Index group, bool transposed, const Tap* tap, Index taps, const T* w, T* to,
+                  WeightColumns some = {0, -1}) {
   constexpr Index N = tile_cols<T>;
-  const Index depth = transposed ? s.group_out() : s.group_in(), columns = transposed ? s.group_in() : s.group_out();
+  const Index depth = transposed ? s.group_out() : s.group_in(),
+              all_columns = transposed ? s.group_in() : s.group_out();
+  const Index columns = some.count < 0 ? all_columns : some.count;
   const Index panels = (columns + N - 1) / N;
   parallel_for(panels * taps, 4, [&](Index begin, Index end) {
     for (Index p = begin; p < end; ++p) {
       const Index j = p / taps * N;
       const View<T> all{w + tap[p % taps].weight * s.group_in() * s.out_channels + group * s.group_out(),
                         s.out_channels, 1};
-      const View<T> part = transposed ? all.transposed().at(0, j) : all.at(0, j);
+      const View<T> part = (transposed ? all.transposed() : all).at(0, some.first + j);
       pack_panel<N>(to + p * depth * N, part, depth, columns - j < N ? columns - j : N);
     }
   });

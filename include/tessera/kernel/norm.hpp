@@ -11,6 +11,7 @@
 #include <tessera/kernel/elementwise.hpp>
 #include <tessera/kernel/group_norm.hpp>
 #include <tessera/kernel/reduce.hpp>
+#include <tessera/kernel/scratch.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
@@ -27,6 +28,10 @@ double row_mean(Index n, const T* x) {
 /// Layer norm (centred) or RMS norm of each row.
 template <bool centred, class T>
 void norm_rows(Index rows, Index cols, const T* x, const T* gain, const T* bias, double eps, T* y, T* mean, T* rstd) {
+  const Scratch<T> ones(gain ? 0 : cols), zeros(bias ? 0 : cols);  // for what is not there: one loop for all cases
+  for (Index c = 0; !gain && c < cols; ++c) ones[c] = T(1);
+  for (Index c = 0; !bias && c < cols; ++c) zeros[c] = T(0);
+  const T *const g = gain ? gain : ones.data(), *const b = bias ? bias : zeros.data();
   parallel_for(rows, rows_together(cols), [=](Index begin, Index end) {
     for (Index r = begin; r < end; ++r) {
       const T* row = x + r * cols;
@@ -39,23 +44,14 @@ void norm_rows(Index rows, Index cols, const T* x, const T* gain, const T* bias,
       });
       const double variance = square / n - left * left;
       const T s = static_cast<T>(1.0 / std::sqrt((variance > 0.0 ? variance : 0.0) + eps)), low = static_cast<T>(left);
-      const auto normal = [=](Pack<T> v) {
-        return centred ? ((v - Pack<T>(m)) - Pack<T>(low)) * Pack<T>(s) : v * Pack<T>(s);
-      };
-      T* out = y + r * cols;
-      const T *const in_gain[] = {row, gain}, *const in_bias[] = {row, bias}, *const in_both[] = {row, gain, bias};
-      const T* const in[] = {row};
-      if (gain && bias)
-        apply<T>(
-            cols, [&](Pack<T> v, Pack<T> g, Pack<T> b) { return fma(normal(v), g, b); }, out, in_both);
-      else if (gain)
-        apply<T>(
-            cols, [&](Pack<T> v, Pack<T> g) { return normal(v) * g; }, out, in_gain);
-      else if (bias)
-        apply<T>(
-            cols, [&](Pack<T> v, Pack<T> b) { return normal(v) + b; }, out, in_bias);
-      else
-        apply<T>(cols, normal, out, in);
+      const T* const in[] = {row, g, b};
+      apply<T>(
+          cols,
+          [=](Pack<T> v, Pack<T> scale, Pack<T> shift) {
+            const Pack<T> h = centred ? ((v - Pack<T>(m)) - Pack<T>(low)) * Pack<T>(s) : v * Pack<T>(s);
+            return fma(h, scale, shift);
+          },
+          y + r * cols, in);
       if (mean) mean[r] = m;
       if (rstd) rstd[r] = s;
     }

@@ -229,17 +229,19 @@ Index winograd_packed(const ConvShape& s, bool adjoint) {
   return Winograd<M>::T * Winograd<M>::T * detail::point_step_of_weights<T>(in, out);
 }
 
-/// U = G w G^T in panels; for the adjoint by the input, of the weights turned by half a circle with channels exchanged.
+/// U = G w G^T in panels, of some columns (count -1: all); for the adjoint by the input, of the weights turned by half
+/// a circle with channels exchanged.
 template <int M, class T>
-void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u) {
+void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u, detail::WeightColumns some = {0, -1}) {
   using W = Winograd<M>;
   constexpr int N = W::T;
-  const Index in = adjoint ? s.out_channels : s.in_channels, out = adjoint ? s.in_channels : s.out_channels;
+  const Index in = adjoint ? s.out_channels : s.in_channels, all = adjoint ? s.in_channels : s.out_channels;
+  const Index out = some.count < 0 ? all : some.count;
   const Index numbers = in * detail::round_up(out, tile_cols<T>), step = detail::point_step_of_weights<T>(in, out);
   detail::Tap tap[9];
   for (Index t = 0; t < 9; ++t) tap[t] = {0, 0, adjoint ? 8 - t : t};
   Scratch<T> packed(9 * numbers);  // [panel][tap][channel][column of the panel]
-  detail::pack_weights(s, 0, adjoint, tap, 9, w, packed.data());
+  detail::pack_weights(s, 0, adjoint, tap, 9, w, packed.data(), some);
   const Index panel = in * tile_cols<T>;
   parallel_for(numbers / tile_cols<T>, 16, [&](Index begin, Index end) {
     for (Index e = begin * tile_cols<T>; e < end * tile_cols<T>; e += lanes_of<T>) {
@@ -273,66 +275,104 @@ struct WinogradForm {
   Index side, points;
   void (*input)(const Tiling&, const T*, Index, Index, const Rows&, const T*, T*);
   void (*output)(const Tiling&, const T*, const Rows&, Index, Index, Index, Index, const T*, T*);
+  void (*weights)(const ConvShape&, const T*, bool, T*, WeightColumns);
 };
 
+/// Columns whose transformed weights are made ready together where they are used once: 16 MB of them. All of a layer's
+/// may be many times what its tiles take.
 template <class T>
-void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, const T* u, const T* bias, T* y) {
+Index winograd_together(const Tiling& g, Index points) {
+  constexpr Index N = tile_cols<T>, numbers = Index{1} << 22;
+  const Index most = numbers / (points * g.in) / N * N;
+  return most >= g.out ? g.out : most > N ? most : N;
+}
+
+/// Few tiles: threads share the points, so that each reads only its part of the weights. Those come as u, or, where
+/// that is nullptr, are made from w.
+template <class T>
+void winograd_few_tiles(const WinogradForm<T>& form, const Tiling& g, const ConvShape& s, bool adjoint, const T* x,
+                        const T* u, const T* w, const T* bias, T* y) {
   constexpr Index N = tile_cols<T>;
-  const Index points = form.points;
-  const Index u_step = point_step_of_weights<T>(g.in, g.out);
-  Scratch<T> zeros(g.in + N);  // for what lies outside the picture, and as the bias of the products
+  const Index points = form.points, together = u ? g.out : winograd_together<T>(g, points);
+  const Index u_step = point_step_of_weights<T>(g.in, together);
+  const Rows v_rows(g.total, g.in), p_rows(g.total, round_up(together, N));
+  Scratch<T> zeros(g.in + N), v(points * v_rows.step), p(points * p_rows.step), made(u ? 0 : points * u_step);
   for (Index c = 0; c < g.in + N; ++c) zeros[c] = T(0);
-  if (g.total > 2 * winograd_block) {
-    parallel_for(g.total, winograd_block, [&](Index begin, Index end) {
-      const Index count = end - begin;
-      const Rows v_rows(count, g.in), p_rows(count, N);
-      Scratch<T> v(points * v_rows.step), p(points * p_rows.step);
-      Scratch<const T*> v_row(count + tile_rows);
-      Scratch<T*> p_row(count + tile_rows);
-      row_table<const T>(v.data(), v_rows.pitch, count, v_row.data());
-      row_table(p.data(), p_rows.pitch, count, p_row.data());
-      form.input(g, x, begin, count, v_rows, zeros.data(), v.data());
-      for (Index j = 0; j < g.out; j += N) {
-        for (Index point = 0; point < points; ++point) {
-          multiply_rows(v_row.data(), point * v_rows.step, 1, count, g.in, u + point * u_step + j * g.in, zeros.data(),
-                        p_row.data(), point * p_rows.step, N);
-        }
-        form.output(g, p.data(), p_rows, begin, count, j, j + N < g.out ? j + N : g.out, bias, y);
-      }
-    });
-  } else {
-    // One picture or two: threads share the points instead, so that each reads only its part of the weights.
-    const Rows v_rows(g.total, g.in), p_rows(g.total, round_up(g.out, N));
-    Scratch<T> v(points * v_rows.step), p(points * p_rows.step);
-    Scratch<const T*> v_row(g.total + tile_rows);
-    Scratch<T*> p_row(g.total + tile_rows);
-    row_table<const T>(v.data(), v_rows.pitch, g.total, v_row.data());
-    row_table(p.data(), p_rows.pitch, g.total, p_row.data());
-    parallel_for(g.total, 4, [&](Index begin, Index end) {
-      form.input(g, x, begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
-    });
+  Scratch<const T*> v_row(g.total + tile_rows);
+  Scratch<T*> p_row(g.total + tile_rows);
+  row_table<const T>(v.data(), v_rows.pitch, g.total, v_row.data());
+  row_table(p.data(), p_rows.pitch, g.total, p_row.data());
+  parallel_for(g.total, 4, [&](Index begin, Index end) {
+    form.input(g, x, begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
+  });
+  for (Index first = 0; first < g.out; first += together) {
+    const Index columns = g.out - first < together ? g.out - first : together;
+    const Index step = point_step_of_weights<T>(g.in, columns);
+    if (!u) form.weights(s, w, adjoint, made.data(), {first, columns});
+    const T* const weights = u ? u : made.data();
     parallel_for(points, 4, [&](Index begin, Index end) {
       for (Index point = begin; point < end; ++point) {
-        for (Index j = 0; j < g.out; j += N) {
-          multiply_rows(v_row.data(), point * v_rows.step, 1, g.total, g.in, u + point * u_step + j * g.in,
+        for (Index j = 0; j < columns; j += N) {
+          multiply_rows(v_row.data(), point * v_rows.step, 1, g.total, g.in, weights + point * step + j * g.in,
                         zeros.data(), p_row.data(), point * p_rows.step + j, N);
         }
       }
     });
     parallel_for(g.total, 4, [&](Index begin, Index end) {
-      form.output(g, p.data() + begin * p_rows.pitch, p_rows, begin, end - begin, 0, g.out, bias, y);
+      form.output(g, p.data() + begin * p_rows.pitch, p_rows, begin, end - begin, first, first + columns, bias, y);
     });
   }
 }
 
+/// Many tiles, from the transformed weights of some columns.
+template <class T>
+void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, const T* u, WeightColumns some,
+                    const T* bias, T* y) {
+  constexpr Index N = tile_cols<T>;
+  const Index points = form.points, last = some.first + some.count;
+  const Index u_step = point_step_of_weights<T>(g.in, some.count);
+  Scratch<T> zeros(g.in + N);  // for what lies outside the picture, and as the bias of the products
+  for (Index c = 0; c < g.in + N; ++c) zeros[c] = T(0);
+  parallel_for(g.total, winograd_block, [&](Index begin, Index end) {
+    const Index count = end - begin;
+    const Rows v_rows(count, g.in), p_rows(count, N);
+    Scratch<T> v(points * v_rows.step), p(points * p_rows.step);
+    Scratch<const T*> v_row(count + tile_rows);
+    Scratch<T*> p_row(count + tile_rows);
+    row_table<const T>(v.data(), v_rows.pitch, count, v_row.data());
+    row_table(p.data(), p_rows.pitch, count, p_row.data());
+    form.input(g, x, begin, count, v_rows, zeros.data(), v.data());
+    for (Index j = some.first; j < last; j += N) {
+      for (Index point = 0; point < points; ++point) {
+        multiply_rows(v_row.data(), point * v_rows.step, 1, count, g.in, u + point * u_step + (j - some.first) * g.in,
+                      zeros.data(), p_row.data(), point * p_rows.step, N);
+      }
+      form.output(g, p.data(), p_rows, begin, count, j, j + N < last ? j + N : last, bias, y);
+    }
+  });
+}
+
 }  // namespace detail
 
-/// y = conv(x) from transformed weights (or dx from dy, `adjoint`).
+/// y = conv(x) (or dx from dy, `adjoint`) from transformed weights u, or, where that is nullptr, from w.
+template <int M, class T>
+void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* w, const T* bias, T* y) {
+  const detail::WinogradForm<T> form{M, Winograd<M>::T * Winograd<M>::T, detail::winograd_input<M, T>,
+                                     detail::winograd_output<M, T>, winograd_weights<M, T>};
+  const detail::Tiling g(s, adjoint, M);
+  if (g.total <= 2 * detail::winograd_block) return detail::winograd_few_tiles(form, g, s, adjoint, x, u, w, bias, y);
+  if (u) return detail::winograd_tiles(form, g, x, u, {0, g.out}, bias, y);
+  const Index together = detail::winograd_together<T>(g, form.points);
+  const Scratch<T> made(form.points * detail::point_step_of_weights<T>(g.in, together));
+  for (Index first = 0; first < g.out; first += together) {
+    const detail::WeightColumns some{first, g.out - first < together ? g.out - first : together};
+    winograd_weights<M>(s, w, adjoint, made.data(), some);
+    detail::winograd_tiles(form, g, x, static_cast<const T*>(made.data()), some, bias, y);
+  }
+}
 template <int M, class T>
 void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* bias, T* y) {
-  constexpr Index points = Winograd<M>::T * Winograd<M>::T;
-  detail::winograd_tiles<T>({M, points, detail::winograd_input<M, T>, detail::winograd_output<M, T>},
-                            detail::Tiling(s, adjoint, M), x, u, bias, y);
+  winograd<M>(s, adjoint, x, u, static_cast<const T*>(nullptr), bias, y);
 }
 
 /// dw from x and dy. Tiles are summed in rising order, whatever the number of threads: each point has one owner.

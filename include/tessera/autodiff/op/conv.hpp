@@ -167,9 +167,10 @@ inline Shape row(const char* op, const Shape& s,
 }  // namespace detail
 template <Value X>
 X conv1d(const X& x, const X& w, const X* bias, const Stride1d& o = {}) {
-  const X y = conv2d(reshape(x, detail::row("conv1d", x.shape(), false)),
-                     reshape(w, detail::row("conv1d", w.shape(), true)), bias, o.as_2d());
-  return reshape(y, {y.extent(0), y.extent(2), y.extent(3)});
+  X y = conv2d(reshape(x, detail::row("conv1d", x.shape(), false)), reshape(w, detail::row("conv1d", w.shape(), true)),
+               bias, o.as_2d());
+  const Shape s{y.extent(0), y.extent(2), y.extent(3)};
+  return reshape(std::move(y), s);
 }
 /// The shape [B, H, W, C] that a transposed convolution makes from y: the smallest that maps back onto it, plus `extra`
 /// rows and columns (less than the stride) where several do.
