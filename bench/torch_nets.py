@@ -50,26 +50,48 @@ def heads_attention(x, name, heads, mask=None):
     return linear((a.softmax(-1) @ v).transpose(1, 2).reshape(b, t, c), name + ".output")
 
 
-def unet(x, t):
-    """The forward pass for pictures x [B, C, H, W] and embedded times t."""
+def residual(h, e, p):
+    r = conv(F.silu(group_norm(h, p + "norm1")), p + "conv1") + linear(e, p + "time")[:, :, None, None]
+    skip = conv(h, p + "skip") if p + "skip.weight" in W else h
+    return skip + conv(F.silu(group_norm(r, p + "norm2")), p + "conv2")
 
-    def residual(h, e, p):
-        r = conv(F.silu(group_norm(h, p + "norm1")), p + "conv1") + linear(e, p + "time")[:, :, None, None]
-        skip = conv(h, p + "skip") if p + "skip.weight" in W else h
-        return skip + conv(F.silu(group_norm(r, p + "norm2")), p + "conv2")
 
-    def attend(h, p):
-        b, c, height, width = h.shape
-        rows = group_norm(h, p + "norm").view(b, c, height * width)
-        w = W[p + "qkv.weight"]
-        q, k, v = F.conv1d(rows, w[:, :, None], W[p + "qkv.bias"]).split(c, 1)
-        a = torch.bmm(q.transpose(1, 2), k).mul(c**-0.5).softmax(-1)
-        out = torch.bmm(v, a.transpose(1, 2))
-        return h + F.conv1d(out, W[p + "output.weight"][:, :, None], W[p + "output.bias"]).view(b, c, height, width)
+def one_head(h, p):
+    b, c, height, width = h.shape
+    rows = group_norm(h, p + "norm").view(b, c, height * width)
+    w = W[p + "qkv.weight"]
+    q, k, v = F.conv1d(rows, w[:, :, None], W[p + "qkv.bias"]).split(c, 1)
+    a = torch.bmm(q.transpose(1, 2), k).mul(c**-0.5).softmax(-1)
+    out = torch.bmm(v, a.transpose(1, 2))
+    return h + F.conv1d(out, W[p + "output.weight"][:, :, None], W[p + "output.bias"]).view(b, c, height, width)
+
+
+def spatial(h, text, p):
+    """A transformer's block over the places of a picture: to itself, to the text, and a gated product."""
+    b, c, height, width = h.shape
+
+    def attend(x, p, context=None, heads=8):
+        n = layer_norm(x, p + "norm")
+        context = n if context is None else context
+        q, k, v = (linear(s, p + m).view(b, -1, heads, c // heads).transpose(1, 2) for s, m in ((n, "q"), (context, "k"), (context, "v")))
+        a = ((q @ k.transpose(-2, -1)) * (c // heads) ** -0.5).softmax(-1)
+        return x + linear((a @ v).transpose(1, 2).reshape(x.shape), p + "output")
+
+    x = linear(group_norm(h, p + "norm").flatten(2).transpose(1, 2), p + "first")
+    x = attend(attend(x, p + "self."), p + "cross.", text)
+    n = layer_norm(x, p + "norm3")
+    x = x + linear(linear(n, p + "up") * F.gelu(linear(n, p + "gate")), p + "down")
+    return h + linear(x, p + "last").transpose(1, 2).reshape(h.shape)
+
+
+def unet(x, t, text=None):
+    """The forward pass for pictures x [B, C, H, W] and embedded times t, and vectors of text where attention looks at some."""
 
     def stage(h, e, p):
         h = residual(h, e, p + "block.")
-        return attend(h, p + "attention.") if p + "attention.qkv.weight" in W else h
+        if text is not None and p + "attention.first.weight" in W:
+            return spatial(h, text, p + "attention.")
+        return one_head(h, p + "attention.") if p + "attention.qkv.weight" in W else h
 
     count = lambda name: 1 + max(int(n.split(".")[1]) for n in W if n.startswith(name + "."))
     downs, middles, ups = count("down"), count("middle"), count("up")

@@ -58,12 +58,12 @@ Subject cached(const GptConfig& c, const Safetensors& file, WeightFormat format)
 /// Logits of all 512 units of a prompt at once.
 Subject prefill(const Safetensors& file) {
   const GptDecoder model = decoder(large, file, WeightFormat::f32);
-  const auto all = [model] {
-    const auto units = prompt(512, model.vocabulary());
-    auto state = model.begin({units[0]});
-    return model.extend(state, std::span<const Unit>(units).subspan(1));  // [511, V]
+  const auto all = [model, units = prompt(512, model.vocabulary())] {
+    Tensor<float> logits;  // [512, V]
+    model.begin(units, logits);
+    return logits;
   };
-  return {[all] { return slice(all(), 0, 505, 511); }, [all] { all(); }};
+  return {[all] { return slice(all(), 0, 506, 512); }, [all] { all(); }};
 }
 
 void save(const GptConfig& c, Safetensors& file) { put(file, random_gpt(c), "net"); }

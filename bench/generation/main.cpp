@@ -2,7 +2,10 @@
 //
 //   generation list                       names, units, items a step and fixtures of all subjects
 //   generation NAME fixture FILE          weights for both sides to start from
-//   generation NAME run FILE OUT SECONDS  what it computes, to OUT, then as many steps as fit into the time: items a second
+//   generation NAME run FILE OUT SECONDS  what it computes, to OUT, then as many steps as fit into the time: items a second,
+//                                         and the greatest memory, in MiB
+#include <sys/resource.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -23,22 +26,24 @@ void run(const Entry& e, const char* path, const char* out, double seconds) {
   Safetensors result;
   result.put("result", s.result());
   result.write(out);
-  for (int i = 0; i < 3; ++i) s.step();
-  const double start = seconds_now();
-  double passed = 0, count = 0;
-  while (passed < seconds || count < 3) {
+  double start = seconds_now(), passed = 0, count = 0;
+  for (int i = 0; i < 3 && seconds_now() - start < seconds; ++i) s.step();
+  start = seconds_now();
+  while (passed < seconds || (count < 3 && passed < 10 * seconds)) {
     s.step();
     ++count;
     passed = seconds_now() - start;
   }
-  std::printf("rate %.6g\n", count * e.items / passed);
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  std::printf("rate %.6g\nmemory %.6g\n", count * e.items / passed, static_cast<double>(used.ru_maxrss) / 1024);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   std::vector<Entry> all;
-  for (const auto& more : {gpts(), wavenets(), pictures()}) all.insert(all.end(), more.begin(), more.end());
+  for (const auto& more : {gpts(), wavenets(), pictures(), latents()}) all.insert(all.end(), more.begin(), more.end());
   if (argc == 2 && std::strcmp(argv[1], "list") == 0) {
     for (const Entry& e : all) std::printf("%s %s %g %s\n", e.name, e.unit, e.items, e.fixture);
     return 0;

@@ -28,6 +28,6 @@ struct Entry {
 };
 
 /// The subjects of each file beside this one.
-std::vector<Entry> gpts(), wavenets(), pictures();
+std::vector<Entry> gpts(), wavenets(), pictures(), latents();
 
 }  // namespace generation

@@ -3,7 +3,7 @@
 #include <tessera/autodiff/op/loss.hpp>
 #include <tessera/autodiff/op/relu.hpp>
 #include <tessera/autodiff/op/slice.hpp>
-#include <tessera/autodiff/op/tanh.hpp>
+#include <tessera/flow/affine.hpp>
 #include <tessera/nn/conv.hpp>
 #include <tessera/nn/patch.hpp>
 
@@ -46,15 +46,12 @@ struct RealNvp {
       auto log_p = tape.constant(Tensor<float>(Shape{}, 0.f));  // of the whole batch
       for (std::size_t i = 0; i < couplings.size(); ++i) {
         if (i % 8 == 0) z = patchify(z, 2);
-        const Index c = z.cols();
-        auto a = slice(z, 3, 0, c / 2), b = slice(z, 3, c / 2, c);
-        if (i % 2 == 1) std::swap(a, b);
+        const Index c = z.cols(), kept = i % 2 == 1 ? c / 2 : 0, changed = c / 2 - kept;
         const Coupling& k = couplings[i];
-        const auto h = k.conv3(relu(k.conv2(relu(k.conv1(a)))));
-        const auto log_scale = tanh(slice(h, 3, 0, c / 2));
-        b = b * exp(log_scale) + slice(h, 3, c / 2, c);
-        log_p = log_p + sum(log_scale);
-        z = i % 2 == 1 ? concat({b, a}, 3) : concat({a, b}, 3);
+        const auto h = k.conv3(relu(k.conv2(relu(k.conv1(slice(z, 3, kept, kept + c / 2))))));
+        auto mapped = affine(z, h, changed, c / 2, 1.0, Direction::forward);
+        z = std::move(mapped.value);
+        log_p = log_p + sum(mapped.log_det);
         if (i == 7) {
           log_p = log_p - sum(square(slice(z, 3, c / 2, c))) * 0.5f;
           z = slice(z, 3, 0, c / 2);

@@ -43,9 +43,9 @@ struct WaveNet {
       auto h = level(tape.ids(x));
       auto skips = tape.constant(Tensor<float>({1, length, width}, 0.f));
       for (std::size_t i = 0; i < gates.size(); ++i) {
-        const auto out = outputs[i](gated(gates[i](h)));
-        h = h + slice(out, 2, 0, width);
-        skips = skips + slice(out, 2, width, 2 * width);
+        const auto u = gated(gates[i](h)), w = lift(u, outputs[i].weight), b = lift(u, *outputs[i].bias);
+        skips = linear_added(std::move(skips), u, slice(w, 0, width, 2 * width), slice(b, 0, width, 2 * width));
+        h = linear_added(std::move(h), u, slice(w, 0, 0, width), slice(b, 0, 0, width));
       }
       return cross_entropy(last2(relu(last1(relu(skips)))), y);
     });

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <tessera/core/tensor.hpp>
 #include <tessera/kernel/isa.hpp>
+#include <utility>
 
 namespace tessera::inline TESSERA_ISA {
 
@@ -23,7 +24,9 @@ class Var {
   Var() = default;
   Var(V value, Tape<V>* tape, std::uint32_t id) : value_(std::move(value)), tape_(tape), id_(id) {}
 
-  const V& value() const { return value_; }
+  const V& value() const& { return value_; }
+  /// Of a temporary the value itself: an op that needs its operand no longer works in its buffer.
+  V value() && { return std::move(value_); }
   Tape<V>* tape() const { return tape_; }
   std::uint32_t id() const { return id_; }
   bool needs_gradient() const { return id_ != no_gradient; }

@@ -9,6 +9,10 @@
 // With F32 weights the logits have the bits of the network's own forward pass, as long as no sum has more than 256
 // terms (2 residual <= 256, skip <= 256): beyond, the big product adds in parts. What a frame's features add to the
 // gates is computed once a frame. A step allocates nothing.
+//
+// A step waits for weights, so fewer are read: what an input adds to the gates d steps later is known d steps ahead, and
+// is computed for up to 8 samples together, in turns so that the layers' turns fall on different samples. A third of the
+// weights is then read once in 8 samples, and the rest of a usual network fits into the cache near the core.
 #pragma once
 
 #include <cstring>
@@ -31,6 +35,7 @@ namespace detail {
 /// What one sequence has beside the logits.
 struct WaveNetMemory {
   std::vector<float> queues;  // of all layers, one after another; a slot is `residual` wide
+  std::vector<float> ahead;   // of each layer: what the slots of a turn add to the gates
   std::vector<Index> at;      // of each layer: the slot with the oldest input
   std::vector<float> frame;   // of each layer: what the current frame adds to its gates
   std::vector<float> x, g, z, skip, h;
@@ -43,7 +48,7 @@ class PackedWaveNet {
  public:
   using Memory = WaveNetMemory;
   using Panels = kernel::MatvecPanels<Stored>;
-  static constexpr Index lanes = kernel::native_width;
+  static constexpr Index lanes = kernel::native_width, longest_turn = 8;
   static constexpr Index rounded(Index n) { return (n + lanes - 1) / lanes * lanes; }
 
   explicit PackedWaveNet(const WaveNet<float>& net)
@@ -69,10 +74,14 @@ class PackedWaveNet {
       const float* gates = from.gates.weight.value.data();  // [2, R, 2R]
       const float* mix = from.mix.weight.value.data();      // [kept + S, R]
       Layer to;
-      to.gates = Panels(2 * residual_, 2 * R, [&](Index o, Index k) {
-        const Index row = gate_row(o);
-        return row < 0 ? 0.0F : gates[k * 2 * R + row];
-      });
+      const auto gate_panels = [&](Index tap) {
+        return Panels(2 * residual_, R, [&](Index o, Index k) {
+          const Index row = gate_row(o);
+          return row < 0 ? 0.0F : gates[(tap * R + k) * 2 * R + row];
+        });
+      };
+      to.gates_before = gate_panels(0);
+      to.gates_now = gate_panels(1);
       to.mix = Panels((kept > 0 ? residual_ : 0) + skip_, R, [&](Index o, Index k) {
         const Index row = mix_row(o);
         return row < 0 ? 0.0F : mix[row * R + k];
@@ -96,11 +105,15 @@ class PackedWaveNet {
       }
       to.queue = offset;
       to.dilation = config_.dilation(i);
+      to.turn = to.dilation < longest_turn ? to.dilation : longest_turn;
+      to.ahead = ahead_floats_;
+      ahead_floats_ += to.turn * 2 * residual_;
       to.kept = kept > 0 ? residual_ : 0;
       offset += to.dilation * residual_;
       layers_.push_back(std::move(to));
     }
     queue_floats_ = offset;
+    place();
   }
 
   const WaveNetConfig& config() const { return config_; }
@@ -108,14 +121,17 @@ class PackedWaveNet {
   /// Of weights that a step reads.
   Index bytes() const {
     Index sum = post_.bytes() + last_.bytes();
-    for (const Layer& l : layers_) sum += l.gates.bytes() + l.mix.bytes();
+    for (const Layer& l : layers_) sum += l.gates_before.bytes() / l.turn + l.gates_now.bytes() + l.mix.bytes();
     return sum;
   }
 
   Memory memory() const {
     const auto floats = [](Index n) { return std::vector<float>(static_cast<std::size_t>(n), 0.0F); };
+    std::vector<Index> at(layers_.size());  // all slots are silent: a queue may begin anywhere
+    for (std::size_t i = 0; i < at.size(); ++i) at[i] = static_cast<Index>(i) % layers_[i].turn;
     return {floats(queue_floats_),
-            std::vector<Index>(layers_.size(), 0),
+            floats(ahead_floats_),
+            std::move(at),
             floats(config_.layers() * 2 * residual_),
             floats(residual_),
             floats(2 * residual_),
@@ -138,7 +154,7 @@ class PackedWaveNet {
   }
 
   void step(Memory& m, std::int32_t unit, float* logits) const {
-    const Index R = config_.residual, padded = residual_;
+    const Index padded = residual_;
     float* const x = m.x.data();
     float* const g = m.g.data();
     float* const z = m.z.data();
@@ -148,7 +164,11 @@ class PackedWaveNet {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       const Layer& l = layers_[i];
       float* const old = m.queues.data() + l.queue + m.at[i] * padded;
-      l.gates(old, R, x, R, [&](F sum, Index o) { (sum + F::load(frame + o)).store(g + o); });
+      const Index turn = m.at[i] % l.turn, left = l.dilation - m.at[i];
+      float* const ahead = m.ahead.data() + l.ahead;
+      if (turn == 0) l.gates_before.many(old, padded, left < l.turn ? left : l.turn, ahead);
+      l.gates_now(
+          x, [&](F sum, Index o) { (sum + F::load(frame + o)).store(g + o); }, ahead + turn * 2 * padded);
       frame += 2 * padded;
       for (Index j = 0; j < padded; j += lanes) {
         F::load(x + j).store(old + j);  // the oldest input makes room for the newest
@@ -177,10 +197,10 @@ class PackedWaveNet {
   using F = kernel::Pack<float>;
 
   struct Layer {
-    Panels gates, mix;
+    Panels gates_before, gates_now, mix;
     kernel::MatvecPanels<float> condition;
     std::vector<float> gate_bias, mix_bias;
-    Index queue = 0, dilation = 1, kept = 0;
+    Index queue = 0, ahead = 0, dilation = 1, turn = 1, kept = 0;
   };
 
   static Panels pack(const Linear<float>& linear) {
@@ -202,13 +222,32 @@ class PackedWaveNet {
     return to;
   }
 
+  /// All weights one after another, in a block of the pool that is large enough for large pages: on small ones, wherever
+  /// they happen to lie, some would compete for the same places in the cache.
+  void place() {
+    constexpr Index large = (Index{2} << 20) / static_cast<Index>(sizeof(Stored));
+    std::vector<Panels*> all;
+    for (Layer& l : layers_) all.insert(all.end(), {&l.gates_now, &l.mix});
+    all.insert(all.end(), {&post_, &last_});
+    for (Layer& l : layers_) all.push_back(&l.gates_before);
+    Index size = 0;
+    for (const Panels* p : all) size += p->stored();
+    weights_ = kernel::Scratch<Stored>(size > large / 4 && size < large ? large : size);
+    Stored* to = weights_.data();
+    for (Panels* p : all) {
+      p->move_to(to);
+      to += p->stored();
+    }
+  }
+
   WaveNetConfig config_;
   Index residual_, skip_;  // padded
+  kernel::Scratch<Stored> weights_{0};
   std::vector<float> embedding_;
   std::vector<Layer> layers_;
   Panels post_, last_;
   std::vector<float> post_bias_, last_bias_;
-  Index queue_floats_ = 0;
+  Index queue_floats_ = 0, ahead_floats_ = 0;
 };
 
 }  // namespace detail

@@ -28,6 +28,13 @@ struct Linear {
     return bias ? linear(x, lift(x, weight), lift(x, *bias)) : linear(x, lift(x, weight));
   }
 
+  /// y + the map of x, without a pass of its own; for layers with a bias.
+  template <Value X>
+  X added_to(X y, const X& x) const {
+    if (!bias) return std::move(y) + linear(x, lift(x, weight));
+    return linear_added(std::move(y), x, lift(x, weight), lift(x, *bias));
+  }
+
   static void members(auto& self, auto&& see) {
     see("weight", self.weight);
     see("bias", self.bias);

@@ -36,14 +36,14 @@ struct Mlp {
 
   template <Value X>
   X operator()(const X& x) const {
-    const X h = up(x);
+    X h = up(x);
     switch (activation) {
       case Activation::gelu_tanh:
-        return down(gelu_tanh(h));
+        return down(gelu_tanh(std::move(h)));
       case Activation::silu:
-        return down(silu(h));
+        return down(silu(std::move(h)));
       default:
-        return down(gelu(h));
+        return down(gelu(std::move(h)));
     }
   }
 

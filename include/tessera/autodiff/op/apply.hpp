@@ -4,6 +4,7 @@
 
 #include <tessera/autodiff/tape.hpp>
 #include <tessera/kernel/elementwise.hpp>
+#include <tessera/kernel/epilogue.hpp>
 
 namespace tessera::inline TESSERA_ISA::detail {
 
@@ -35,11 +36,35 @@ Tensor<T> zip(const char* op, Tensor<T> a, const Tensor<T>& b, Fn f) {
     kernel::zip(y.size(), from, b.data(), y.data(), f);
     return y;
   }
-  Tensor<T> y(broadcast(a.shape(), b.shape(), op));
-  const BroadcastStrides sa(a.shape(), y.shape()), sb(b.shape(), y.shape());
-  kernel::zip_broadcast(y.rank(), y.shape().begin(), sa.stride, sb.stride, std::as_const(a).data(), b.data(), y.data(),
-                        f);
+  const Shape shape = broadcast(a.shape(), b.shape(), op);
+  const BroadcastStrides sa(a.shape(), shape), sb(b.shape(), shape);
+  Tensor<T> y = shape == a.shape() && a.unique() ? std::move(a) : Tensor<T>(shape);
+  const T* from = a ? std::as_const(a).data() : std::as_const(y).data();
+  kernel::zip_broadcast(y.rank(), y.shape().begin(), sa.stride, sb.stride, from, b.data(), y.data(), f);
   return y;
+}
+
+/// y = f(x).value, and x = f(x).slope in place where nobody else holds it: of an activation the tape then keeps the
+/// slope instead of its operand, and the exponential is taken once.
+template <class T>
+struct Sloped {
+  Tensor<T> value, slope;
+};
+template <class T, class Fn>
+Sloped<T> map_sloped(Tensor<T> x, Fn f) {
+  const Shape shape = x.shape();
+  Sloped<T> r{Tensor<T>(shape), x.unique() ? std::move(x) : Tensor<T>(shape)};
+  const T* from = x ? std::as_const(x).data() : std::as_const(r.slope).data();
+  T *y = r.value.data(), *slope = r.slope.data();
+  using P = kernel::Pack<T>;
+  kernel::detail::in_blocks(shape.size(), kernel::detail::elementwise_block, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; i += P::width) {
+      const auto [v, s] = f(kernel::load_lanes<T>(from + i, end - i));
+      kernel::store_lanes<T>(y + i, v, end - i);
+      kernel::store_lanes<T>(slope + i, s, end - i);
+    }
+  });
+  return r;
 }
 
 template <class T, class Fn>

@@ -46,29 +46,46 @@ Tensor<T> operator/(std::type_identity_t<T> s, Tensor<T> a) {
 // dst += g, in place when the buffer is not shared
 template <std::floating_point T>
 void accumulate(Tensor<T>& dst, Tensor<T> g) {
-  if (dst)
-    dst = std::move(dst) + g;
-  else
+  if (!dst)
     dst = std::move(g);
+  else if (!dst.unique() && g.unique() && dst.shape() == g.shape())
+    dst = std::move(g) + dst;
+  else
+    dst = std::move(dst) + g;
 }
 
 // ---- recorded
 
+namespace detail {
+/// a + b, in b's buffer where that is the one nobody else holds.
+template <Value V>
+V add_either(V a, V b) {
+  if constexpr (depth_of<V> == 0) {
+    if (!a.unique() && b.unique() && a.shape() == b.shape()) return std::move(b) + a;
+  }
+  return std::move(a) + b;
+}
+}  // namespace detail
 template <class V>
-Var<V> operator+(const Var<V>& a, const Var<V>& b) {
-  return a.tape()->record(a.value() + b.value(), wrt(a, [s = a.shape()](V g) { return sum_to(std::move(g), s); }),
-                          wrt(b, [s = b.shape()](V g) { return sum_to(std::move(g), s); }));
+Var<V> operator+(Var<V> a, Var<V> b) {
+  const Shape sa = a.shape(), sb = b.shape();
+  return a.tape()->record(detail::add_either(std::move(a).value(), std::move(b).value()),
+                          wrt(a, [sa](V g) { return sum_to(std::move(g), sa); }),
+                          wrt(b, [sb](V g) { return sum_to(std::move(g), sb); }));
 }
 template <class V>
-Var<V> operator-(const Var<V>& a, const Var<V>& b) {
-  return a.tape()->record(a.value() - b.value(), wrt(a, [s = a.shape()](V g) { return sum_to(std::move(g), s); }),
+Var<V> operator-(Var<V> a, const Var<V>& b) {
+  const Shape sa = a.shape();
+  return a.tape()->record(std::move(a).value() - b.value(), wrt(a, [sa](V g) { return sum_to(std::move(g), sa); }),
                           wrt(b, [s = b.shape()](V g) { return sum_to(-std::move(g), s); }));
 }
 template <class V>
 Var<V> operator*(const Var<V>& a, const Var<V>& b) {
-  return a.tape()->record(a.value() * b.value(),
-                          wrt(a, [b = b.value(), s = a.shape()](V g) { return sum_to(std::move(g) * b, s); }),
-                          wrt(b, [a = a.value(), s = b.shape()](V g) { return sum_to(std::move(g) * a, s); }));
+  // Each side keeps the other's value, but only where its own gradient is wanted.
+  return a.tape()->record(
+      a.value() * b.value(),
+      wrt(a, [b = a.needs_gradient() ? b.value() : V(), s = a.shape()](V g) { return sum_to(std::move(g) * b, s); }),
+      wrt(b, [a = b.needs_gradient() ? a.value() : V(), s = b.shape()](V g) { return sum_to(std::move(g) * a, s); }));
 }
 template <class V>
 Var<V> operator/(const Var<V>& a, const Var<V>& b) {
@@ -78,12 +95,12 @@ Var<V> operator/(const Var<V>& a, const Var<V>& b) {
       wrt(b, [y, b = b.value(), s = b.shape()](V g) { return sum_to(-(std::move(g) * y / b), s); }));
 }
 template <class V>
-Var<V> operator*(const Var<V>& a, ScalarOf<V> s) {
-  return a.tape()->record(a.value() * s, wrt(a, [s](V g) { return std::move(g) * s; }));
+Var<V> operator*(Var<V> a, ScalarOf<V> s) {
+  return a.tape()->record(std::move(a).value() * s, wrt(a, [s](V g) { return std::move(g) * s; }));
 }
 template <class V>
-Var<V> operator+(const Var<V>& a, ScalarOf<V> s) {
-  return a.tape()->record(a.value() + s, wrt(a, [](V g) { return g; }));
+Var<V> operator+(Var<V> a, ScalarOf<V> s) {
+  return a.tape()->record(std::move(a).value() + s, wrt(a, [](V g) { return g; }));
 }
 template <class V>
 Var<V> operator/(ScalarOf<V> s, const Var<V>& a) {

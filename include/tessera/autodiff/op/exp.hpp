@@ -11,8 +11,8 @@ Tensor<T> exp(Tensor<T> x) {
   return detail::map(std::move(x), [](detail::Pack<T> v) { return kernel::exp(v); });
 }
 template <class V>
-Var<V> exp(const Var<V>& x) {
-  V y = exp(x.value());
+Var<V> exp(Var<V> x) {
+  V y = exp(std::move(x).value());
   return x.tape()->record(y, wrt(x, [y](V g) { return std::move(g) * y; }));
 }
 

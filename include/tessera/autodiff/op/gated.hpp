@@ -69,9 +69,54 @@ V gated_adjoint(const V& g, const V& x) {
     return concat({gs - gs * t * t, gs * t - gs * t * s}, -1);
   }
 }
+
+namespace detail {
+/// gated(x), and x becomes the slopes [s (1 - t^2); t s (1 - s)], in place where nobody else holds it.
+template <std::floating_point T>
+Sloped<T> gated_sloped(Tensor<T> x) {
+  const Index width = half_of_last(x.shape());
+  const Shape shape = x.shape();
+  Sloped<T> r{Tensor<T>(shape.with(-1, width)), x.unique() ? std::move(x) : Tensor<T>(shape)};
+  const T* from = x ? std::as_const(x).data() : std::as_const(r.slope).data();
+  T *y = r.value.data(), *slope = r.slope.data();
+  for_gates<T>(r.value.rows(), width, [=](Index row, Index i, Index lanes) {
+    const Index a = 2 * row * width + i, b = a + width;
+    const Pack<T> one(T(1));
+    const auto t = kernel::tanh(kernel::load_lanes<T>(from + a, lanes));
+    const auto s = kernel::sigmoid(kernel::load_lanes<T>(from + b, lanes));
+    kernel::store_lanes<T>(y + row * width + i, t * s, lanes);
+    kernel::store_lanes<T>(slope + a, s * fnma(t, t, one), lanes);
+    kernel::store_lanes<T>(slope + b, t * s * (one - s), lanes);
+  });
+  return r;
+}
+/// [g a; g b] of slopes [a; b].
+template <std::floating_point T>
+Tensor<T> gated_adjoint_by_slopes(const Tensor<T>& g, Tensor<T> slopes) {
+  const Index width = g.cols();
+  Tensor<T> dx = slopes.unique() ? std::move(slopes) : slopes.clone();
+  const T* up = g.data();
+  T* to = dx.data();
+  for_gates<T>(g.rows(), width, [=](Index row, Index i, Index lanes) {
+    const auto d = kernel::load_lanes<T>(up + row * width + i, lanes);
+    for (T* p : {to + 2 * row * width + i, to + (2 * row + 1) * width + i})
+      kernel::store_lanes<T>(p, d * kernel::load_lanes<T>(p, lanes), lanes);
+  });
+  return dx;
+}
+}  // namespace detail
+
 template <class V>
-Var<V> gated(const Var<V>& x) {
-  return x.tape()->record(gated(x.value()), wrt(x, [x = x.value()](const V& g) { return gated_adjoint(g, x); }));
+Var<V> gated(Var<V> x) {
+  if constexpr (depth_of<V> == 0) {
+    if (!x.needs_gradient()) return x.tape()->constant(gated(x.value()));
+    auto r = detail::gated_sloped(std::move(x).value());
+    return x.tape()->record(std::move(r.value), wrt(x, [slopes = std::move(r.slope)](const V& g) mutable {
+                              return detail::gated_adjoint_by_slopes(g, std::move(slopes));
+                            }));
+  } else {
+    return x.tape()->record(gated(x.value()), wrt(x, [x = x.value()](const V& g) { return gated_adjoint(g, x); }));
+  }
 }
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -5,6 +5,7 @@
 
 #include <tessera/autodiff/op/erf.hpp>
 #include <tessera/autodiff/op/sigmoid.hpp>
+#include <tessera/kernel/sloped.hpp>
 
 namespace tessera::inline TESSERA_ISA {
 
@@ -24,8 +25,15 @@ V gelu_adjoint(V g, const V& x) {
   }
 }
 template <class V>
-Var<V> gelu(const Var<V>& x) {
-  return x.tape()->record(gelu(x.value()), wrt(x, [x = x.value()](V g) { return gelu_adjoint(std::move(g), x); }));
+Var<V> gelu(Var<V> x) {
+  if constexpr (depth_of<V> == 0) {
+    if (!x.needs_gradient()) return x.tape()->constant(gelu(std::move(x).value()));
+    auto r = detail::map_sloped(std::move(x).value(), [](auto v) { return kernel::gelu_sloped(v); });
+    return x.tape()->record(std::move(r.value),
+                            wrt(x, [slope = std::move(r.slope)](V g) { return std::move(g) * slope; }));
+  } else {
+    return x.tape()->record(gelu(x.value()), wrt(x, [x = x.value()](V g) { return gelu_adjoint(std::move(g), x); }));
+  }
 }
 
 template <std::floating_point T>
@@ -45,9 +53,16 @@ V gelu_tanh_adjoint(V g, const V& x) {
   }
 }
 template <class V>
-Var<V> gelu_tanh(const Var<V>& x) {
-  return x.tape()->record(gelu_tanh(x.value()),
-                          wrt(x, [x = x.value()](V g) { return gelu_tanh_adjoint(std::move(g), x); }));
+Var<V> gelu_tanh(Var<V> x) {
+  if constexpr (depth_of<V> == 0) {
+    if (!x.needs_gradient()) return x.tape()->constant(gelu_tanh(std::move(x).value()));
+    auto r = detail::map_sloped(std::move(x).value(), [](auto v) { return kernel::gelu_tanh_sloped(v); });
+    return x.tape()->record(std::move(r.value),
+                            wrt(x, [slope = std::move(r.slope)](V g) { return std::move(g) * slope; }));
+  } else {
+    return x.tape()->record(gelu_tanh(x.value()),
+                            wrt(x, [x = x.value()](V g) { return gelu_tanh_adjoint(std::move(g), x); }));
+  }
 }
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -1,5 +1,6 @@
 // matmul: y = a b over the last two axes, leading axes broadcast      da = dy b^T    db = a^T dy
 // linear: y = x W^T + b for x [..., in], W [out, in], b [out]         dx = dy W      dW = dy^T x      db = sum of dy over rows
+// linear_added: z = y + x W^T + b, the same and dy = dz
 // `product` carries the two transposes as flags and is closed under differentiation; nothing is ever transposed in memory.
 #pragma once
 
@@ -120,18 +121,81 @@ V linear_input_adjoint(const V& g, const V& w) {
   return product(g.rank() == 1 ? reshape(g, {1, g.cols()}) : g, w, false, false);
 }
 }  // namespace detail
+/// y + x W^T + b, in y's buffer where nobody else holds it: a residual or a sum of many branches without a pass of its
+/// own.
+template <std::floating_point T>
+Tensor<T> linear_added(Tensor<T> y, const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>& b) {
+  detail::check_linear(x, w, &b);
+  const Index in = w.extent(1), out = w.extent(0);
+  if (y.shape() != x.shape().with(-1, out))
+    throw shape_error("linear_added: " + y.shape().to_string() + " and the product's " +
+                      x.shape().with(-1, out).to_string() + " differ");
+  T* to = y.data();
+  kernel::gemm(out == 0 ? 0 : y.size() / out, out, in, kernel::View<T>{x.data(), in, 1},
+               kernel::View<T>{w.data(), 1, in}, to, out, true, kernel::AddBias<T>{b.data()});
+  return y;
+}
+
+namespace detail {
+/// Gives x its gradient g W: onto what has come together of it, where that is.
+template <class V>
+void give_linear_input(Tape<V>& t, std::uint32_t id, const Shape& shape, const V& g, const V& w) {
+  if (id == no_gradient) return;
+  if constexpr (depth_of<V> == 0) {
+    using T = ScalarOf<V>;
+    if (V* there = t.pending(id); there && there->unique() && g.cols() > 0 && there->shape() == shape) {
+      const Index in = w.extent(1), out = w.extent(0);
+      kernel::gemm(g.size() / out, in, out, kernel::View<T>{g.data(), out, 1}, kernel::View<T>{w.data(), in, 1},
+                   there->data(), in, true);
+      return;
+    }
+  }
+  t.add(id, reshape(linear_input_adjoint(g, w), shape));
+}
+/// What a linear map owes to its operands.
+template <class V>
+struct LinearPull {
+  std::uint32_t x_id, w_id, b_id;
+  V x, w;  // only where the other's gradient is wanted
+  Shape shape;
+
+  LinearPull(const Var<V>& in, const Var<V>& weight, std::uint32_t bias)
+      : x_id(in.id()),
+        w_id(weight.id()),
+        b_id(bias),
+        x(weight.needs_gradient() ? in.value() : V()),
+        w(in.needs_gradient() ? weight.value() : V()),
+        shape(in.shape()) {}
+  bool wanted() const { return x_id != no_gradient || w_id != no_gradient || b_id != no_gradient; }
+  void operator()(Tape<V>& t, const V& g) {
+    if (b_id != no_gradient) t.add(b_id, linear_bias_adjoint(g));
+    if (w_id != no_gradient) t.add(w_id, linear_weight_adjoint(g, x));
+    x = V();  // before the next buffer is asked for
+    give_linear_input(t, x_id, shape, g, w);
+  }
+};
+}  // namespace detail
 template <class V>
 Var<V> linear(const Var<V>& x, const Var<V>& w, const Var<V>& b) {
-  return x.tape()->record(
-      linear(x.value(), w.value(), b.value()), wrt(b, [](const V& g) { return detail::linear_bias_adjoint(g); }),
-      wrt(w, [x = x.value()](const V& g) { return detail::linear_weight_adjoint(g, x); }),
-      wrt(x, [w = w.value(), s = x.shape()](const V& g) { return reshape(detail::linear_input_adjoint(g, w), s); }));
+  detail::LinearPull<V> pull(x, w, b.id());
+  const bool wanted = pull.wanted();
+  return x.tape()->record_joint(linear(x.value(), w.value(), b.value()), wanted, std::move(pull));
 }
 template <class V>
 Var<V> linear(const Var<V>& x, const Var<V>& w) {
-  return x.tape()->record(
-      linear(x.value(), w.value()), wrt(w, [x = x.value()](const V& g) { return detail::linear_weight_adjoint(g, x); }),
-      wrt(x, [w = w.value(), s = x.shape()](const V& g) { return reshape(detail::linear_input_adjoint(g, w), s); }));
+  detail::LinearPull<V> pull(x, w, no_gradient);
+  const bool wanted = pull.wanted();
+  return x.tape()->record_joint(linear(x.value(), w.value()), wanted, std::move(pull));
+}
+template <class V>
+Var<V> linear_added(Var<V> y, const Var<V>& x, const Var<V>& w, const Var<V>& b) {
+  detail::LinearPull<V> pull(x, w, b.id());
+  const bool wanted = pull.wanted() || y.needs_gradient();
+  return y.tape()->record_joint(linear_added(std::move(y).value(), x.value(), w.value(), b.value()), wanted,
+                                [pull = std::move(pull), id = y.id()](Tape<V>& t, V g) mutable {
+                                  pull(t, g);
+                                  t.add(id, std::move(g));
+                                });
 }
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -106,8 +106,10 @@ Tensor<T> reshape(Tensor<T> x, const Shape& shape) {
   return std::move(x).reshaped(shape);
 }
 template <class V>
-Var<V> reshape(const Var<V>& x, const Shape& shape) {
-  return x.tape()->record(reshape(x.value(), shape), wrt(x, [s = x.shape()](V g) { return reshape(std::move(g), s); }));
+Var<V> reshape(Var<V> x, const Shape& shape) {
+  const Shape from = x.shape();
+  return x.tape()->record(reshape(std::move(x).value(), shape),
+                          wrt(x, [from](V g) { return reshape(std::move(g), from); }));
 }
 
 // ---- broadcast_to and sum_to are each other's adjoints

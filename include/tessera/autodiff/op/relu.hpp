@@ -1,6 +1,7 @@
 // relu:       y = max(x, 0)                dx = dy where x > 0
 // leaky_relu: y = x > 0 ? x : slope x      dx = dy where x > 0, slope dy elsewhere    (relu is slope 0)
-// The slope at 0 counts as the one for negative x.
+// The slope at 0 counts as the one for negative x. The sign of y is that of x, so the tape keeps y, which the next op mostly
+// keeps anyway, and a temporary x is changed in place.
 #pragma once
 
 #include <tessera/autodiff/op/arithmetic.hpp>
@@ -25,9 +26,12 @@ Tensor<T> leaky_relu(Tensor<T> x, std::type_identity_t<T> slope) {
   return detail::map(std::move(x), [slope](P v) { return select(v > P(0), v, v * P(slope)); });
 }
 template <class V>
-Var<V> leaky_relu(const Var<V>& x, ScalarOf<V> slope) {
-  return x.tape()->record(leaky_relu(x.value(), slope),
-                          wrt(x, [x = x.value(), slope](V g) { return gate(std::move(g), x, slope); }));
+Var<V> leaky_relu(Var<V> x, ScalarOf<V> slope) {
+  if (slope < 0)
+    return x.tape()->record(leaky_relu(x.value(), slope),
+                            wrt(x, [x = x.value(), slope](V g) { return gate(std::move(g), x, slope); }));
+  V y = leaky_relu(std::move(x).value(), slope);
+  return x.tape()->record(y, wrt(x, [y, slope](V g) { return gate(std::move(g), y, slope); }));
 }
 template <std::floating_point T>
 Tensor<T> relu(Tensor<T> x) {
@@ -35,8 +39,9 @@ Tensor<T> relu(Tensor<T> x) {
   return detail::map(std::move(x), [](P v) { return max(P(0), v); });  // in this order NaN stays NaN
 }
 template <class V>
-Var<V> relu(const Var<V>& x) {
-  return x.tape()->record(relu(x.value()), wrt(x, [x = x.value()](V g) { return gate(std::move(g), x, 0); }));
+Var<V> relu(Var<V> x) {
+  V y = relu(std::move(x).value());
+  return x.tape()->record(y, wrt(x, [y](V g) { return gate(std::move(g), y, 0); }));
 }
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -21,8 +21,8 @@ V sigmoid_adjoint(V g, const V& y) {
   }
 }
 template <class V>
-Var<V> sigmoid(const Var<V>& x) {
-  V y = sigmoid(x.value());
+Var<V> sigmoid(Var<V> x) {
+  V y = sigmoid(std::move(x).value());
   return x.tape()->record(y, wrt(x, [y](V g) { return sigmoid_adjoint(std::move(g), y); }));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tessera/autodiff/op/sigmoid.hpp>
+#include <tessera/kernel/sloped.hpp>
 
 namespace tessera::inline TESSERA_ISA {
 
@@ -21,8 +22,15 @@ V silu_adjoint(V g, const V& x) {
   }
 }
 template <class V>
-Var<V> silu(const Var<V>& x) {
-  return x.tape()->record(silu(x.value()), wrt(x, [x = x.value()](V g) { return silu_adjoint(std::move(g), x); }));
+Var<V> silu(Var<V> x) {
+  if constexpr (depth_of<V> == 0) {
+    if (!x.needs_gradient()) return x.tape()->constant(silu(std::move(x).value()));
+    auto r = detail::map_sloped(std::move(x).value(), [](auto v) { return kernel::silu_sloped(v); });
+    return x.tape()->record(std::move(r.value),
+                            wrt(x, [slope = std::move(r.slope)](V g) { return std::move(g) * slope; }));
+  } else {
+    return x.tape()->record(silu(x.value()), wrt(x, [x = x.value()](V g) { return silu_adjoint(std::move(g), x); }));
+  }
 }
 
 }  // namespace tessera::inline TESSERA_ISA

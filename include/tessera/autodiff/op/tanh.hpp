@@ -21,8 +21,8 @@ V tanh_adjoint(V g, const V& y) {
   }
 }
 template <class V>
-Var<V> tanh(const Var<V>& x) {
-  V y = tanh(x.value());
+Var<V> tanh(Var<V> x) {
+  V y = tanh(std::move(x).value());
   return x.tape()->record(y, wrt(x, [y](V g) { return tanh_adjoint(std::move(g), y); }));
 }
 
