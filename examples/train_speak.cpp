@@ -2,6 +2,7 @@
 //
 //   build/examples/train_speak --steps 12000 --folder voice --curve voice.png -o speak.safetensors
 //   build/examples/train_speak --folder voice --export -o speak.safetensors        the newest checkpoint, no training
+//   build/examples/train_speak --from speak.safetensors --folder more --steps 9000  goes on from finished weights
 //
 // Stop it whenever you like: the same command goes on where it was. Losses are in bits a sample; beside them stands
 // what a model would need that knows no more than how often each level comes (a unigram model).
@@ -35,7 +36,7 @@ struct Options {
   Index steps = 12000, batch = 4, frames = 60, save_every = 500, test_every = 1000, clips = 0, threads = 0;
   double rate = 2e-3;
   std::uint64_t seed = 1;
-  std::string folder = "voice", output = "speak.safetensors", curve;
+  std::string folder = "voice", output = "speak.safetensors", curve, from;
   VoiceNet<float>::Config net;
   bool only_export = false;
 };
@@ -162,6 +163,7 @@ void describe(Cli& cli, Options& o) {
   cli.number("--depth", o.net.depth, "dilations 1 ... 2^(n - 1)", 1, 16);
   cli.option("--clips", o.clips, "learn from so many clips only; 0: all (default)", 0, 100000);
   cli.option("--seed", o.seed, "of weights, order and pieces (default 1)");
+  cli.option("--from", o.from, "weights to start from, as --output writes them; they say how large the network is");
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default voice)");
   cli.option("--output,-o", o.output, "the finished voice, in half precision (default speak.safetensors)");
   cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
@@ -179,7 +181,7 @@ int train_speak(int argc, char** argv) {
   if (o.threads > 0) set_threads(static_cast<int>(o.threads));
 
   Rng rng(o.seed);
-  VoiceNet<float> net(o.net, rng);
+  VoiceNet<float> net = o.from.empty() ? VoiceNet<float>(o.net, rng) : *voice_from_file(Safetensors::read(o.from));
   std::optional<Data> clips;
   if (!o.only_export) net.durations.value = clips.emplace(o.clips).durations();
   Trainer<VoiceNet<float>> trainer(

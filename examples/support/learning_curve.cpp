@@ -53,8 +53,9 @@ void LearningCurve::write(const Tensor<float>& losses) const {
   lines[0].label = config_.training;
   for (const float loss : losses.span()) lines[0].y.push_back(static_cast<double>(loss) / config_.nats);
   if (looks_.size() > 1) {
-    const auto every = static_cast<double>(config_.every);
-    lines.push_back({.label = config_.held_out, .y = looks_, .first = every, .step = every});
+    const auto every = static_cast<double>(config_.every), done = static_cast<double>(losses.size());
+    lines.push_back({.label = config_.held_out, .y = looks_, .first = every, .step = every, .smooth = false});
+    if (lines[1].x(looks_.size() - 1) > done) lines[1].last = done;  // the look at the end comes when it comes
   }
   write_png(config_.path, plot(lines, config_.plot));
 }

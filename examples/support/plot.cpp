@@ -240,13 +240,13 @@ Tensor<std::uint8_t> plot(std::span<const PlotLine> lines, const PlotOptions& o)
       else
         all.push_back(v);
     }
-    averages.push_back(smoothed(y, o.smoothing));
+    averages.push_back(smoothed(y, line.smooth ? o.smoothing : 0));
     for (const double v : averages.back()) {
       if (std::isfinite(v)) all_averages.push_back(v);
     }
     measured.push_back(std::move(y));
     if (!line.y.empty()) {
-      const double end = line.first + line.step * static_cast<double>(line.y.size() - 1);
+      const double end = line.x(line.y.size() - 1);
       first = std::min({first, line.first, end});
       last = std::max({last, line.first, end});
     }
@@ -269,9 +269,7 @@ Tensor<std::uint8_t> plot(std::span<const PlotLine> lines, const PlotOptions& o)
 
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const Colour& colour = palette[i % std::size(palette)];
-    const auto at = [&, l = &lines[i]](std::size_t k, double v) {
-      return Point{across(l->first + l->step * static_cast<double>(k)), up(v)};
-    };
+    const auto at = [&, l = &lines[i]](std::size_t k, double v) { return Point{across(l->x(k)), up(v)}; };
     const auto draw = [&](const std::vector<double>& y, double thickness) {
       // Many points fall on one column of pixels: its lowest and highest are joined, and the last leads to the next column.
       std::size_t k = 0;
@@ -298,7 +296,7 @@ Tensor<std::uint8_t> plot(std::span<const PlotLine> lines, const PlotOptions& o)
         joined = true;
       }
     };
-    if (o.smoothing > 0) {
+    if (lines[i].smooth && o.smoothing > 0) {
       draw(measured[i], 1);
       canvas.lay(colour, 0.25f);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -16,6 +17,12 @@ struct PlotLine {
   std::vector<double> y = {};  // what is not finite leaves a gap
   double first = 1;            // x of y[0]
   double step = 1;             // from one x to the next
+  double last = NAN;           // x of the last y, where it comes sooner than a step after the one before
+  bool smooth = true;          // false: few points, each of which counts; drawn as they are
+
+  double x(std::size_t k) const {
+    return k + 1 == y.size() && std::isfinite(last) ? last : first + step * static_cast<double>(k);
+  }
 };
 
 struct PlotOptions {

@@ -45,6 +45,19 @@ TEST_CASE("a decay by a constant factor is a straight line on a log axis", "[exa
   CHECK(blue(p, 136 - 4, 136 + 4, 224 - 4, 224 + 4) > 5);
 }
 
+TEST_CASE("looks in between: the last may come early, and none is averaged away", "[examples]") {
+  PlotLine line{.y = {0, 0, 10}, .first = 100, .step = 100, .last = 210, .smooth = false};
+  CHECK(line.x(0) == 100);
+  CHECK(line.x(1) == 200);
+  CHECK(line.x(2) == 210);
+  // Flat for ten elevenths of the way, then up to the corner.
+  const Tensor<std::uint8_t> sharp = plot({&line, 1}, {.width = 400, .height = 300});
+  CHECK(blue(sharp, 18, 60, 360, 380) > 20);
+  CHECK(blue(sharp, 60, 200, 80, 300) == 0);
+  line.smooth = true;  // the average of 0, 0 and 10 does not get there
+  CHECK(blue(plot({&line, 1}, {.width = 400, .height = 300}), 18, 60, 360, 380) == 0);
+}
+
 TEST_CASE("ticks are round numbers", "[examples]") {
   CHECK(ticks(0, 10, 6, false) == std::vector<double>{0, 2, 4, 6, 8, 10});
   CHECK(ticks(-1.2, 3, 5, false) == std::vector<double>{-1, 0, 1, 2, 3});
