@@ -154,10 +154,10 @@ template <class T>
 void conv_winograd_thin_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
   using namespace detail;
   using W = Winograd<4>;
-  constexpr Index points = 36, L = lanes_of<T>, N = tile_cols<T>, block = 32;
+  constexpr Index points = 36, L = lanes_of<T>, N = tile_cols<T>, block = 32, half_of = (L + 1) / 2;
   const Tiling g(s, false, 4);
   const bool one = g.out <= L;  // one register of outputs
-  const Index rows = round_up(g.in, one ? L : L / 2), columns = one ? L : round_up(g.out, N), step = rows * columns;
+  const Index rows = round_up(g.in, one ? L : half_of), columns = one ? L : round_up(g.out, N), step = rows * columns;
   Rows v_rows(1, 1), p_rows(1, 1);
   v_rows.pitch = odd_lines(round_up(g.in, L));
   v_rows.step = odd_lines(block * v_rows.pitch);
@@ -174,7 +174,7 @@ void conv_winograd_thin_weight_adjoint(const ConvShape& s, const T* x, const T* 
     });
     parallel_for(points, 3, [&](Index begin, Index end) {
       for (Index point = begin; point < end; ++point) {
-        const auto add = one ? thin_outer<L, 1, T> : thin_outer<L / 2, 2, T>;
+        const auto add = one ? thin_outer<L, 1, T> : thin_outer<half_of, 2, T>;
         add(v.data() + point * v_rows.step, v_rows.pitch, p + point * p_rows.step, p_rows.pitch, count, rows, columns,
             first > 0, du + point * step, columns);
       }
