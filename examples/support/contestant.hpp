@@ -1,34 +1,23 @@
-// What examples/compare asks of a model of Fashion-MNIST, whatever its family: to learn for a given time and to draw
-// pictures of classes. One file a family, support/contestants/.
+// What a model of pictures has to do to take part in examples/compare, whatever its family: learn for a given time and
+// draw what it is asked for. One file a family, support/contestants/.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include <tessera/core/noise.hpp>
-
-#include "examples/support/fashion.hpp"
+#include "examples/support/contest.hpp"
 
 namespace tessera::examples {
-
-/// What all of them are given.
-struct Contest {
-  Fashion train, test;
-  double seconds = 60;  // of processor time to learn in
-  Index tested = 500;   // test pictures for the likelihood
-  std::uint64_t seed = 1;
-};
 
 class Contestant {
  public:
   virtual ~Contestant() = default;
 
-  /// Labels [N] -> pictures [N, 28, 28, 1] in [-1, 1], picture i from noise.fork(i).
-  virtual Tensor<float> draw(const Tensor<std::int32_t>& labels, const Noise& noise) const = 0;
-  /// Bits a pixel of the first `tested` test pictures, or a bound of them; nothing where there is no likelihood.
-  virtual std::optional<double> bits(const Contest&) const { return {}; }
+  /// Conditions of N pictures -> [N, H, W, C] in [-1, 1], picture i from noise.fork(i).
+  virtual Tensor<float> draw(const Tensor<std::int32_t>& conditions, const Noise& noise) const = 0;
+  /// Bits a number of the pictures, or a bound of them; nothing where there is no likelihood.
+  virtual std::optional<double> bits(const Captioned&, const Noise&) const { return {}; }
 
   Index parameters = 0;
   Index passes = 1;         // of the network, for one picture
@@ -42,16 +31,18 @@ struct Family {
   std::unique_ptr<Contestant> (*learn)(const Contest&);
 };
 
+// Of pictures by class or by text.
 std::unique_ptr<Contestant> learn_independent(const Contest&);
-std::unique_ptr<Contestant> learn_mixture(const Contest&);
 std::unique_ptr<Contestant> learn_vae(const Contest&);
 std::unique_ptr<Contestant> learn_vae_gan(const Contest&);
-std::unique_ptr<Contestant> learn_gan(const Contest&);
+std::unique_ptr<Contestant> learn_gan(const Contest&);  // by text: its critic also judges whether the two match
+// By class.
+std::unique_ptr<Contestant> learn_mixture(const Contest&);
 std::unique_ptr<Contestant> learn_glow(const Contest&);
 std::unique_ptr<Contestant> learn_diffusion(const Contest&);
 std::unique_ptr<Contestant> learn_gpt(const Contest&);
-
-/// All of them, in the order of the table.
-std::vector<Family> families();
+// By text.
+std::unique_ptr<Contestant> learn_gan_unmatched(const Contest&);  // its critic sees no mismatched pairs
+std::unique_ptr<Contestant> learn_painter(const Contest&);        // diffusion, as examples/paint does it
 
 }  // namespace tessera::examples

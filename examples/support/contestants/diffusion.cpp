@@ -1,11 +1,10 @@
 // Flow matching with a small U-Net given time and class.
 #include <tessera/diffusion/flow_matching.hpp>
-#include <tessera/diffusion/solver.hpp>
-#include <tessera/generate/latent.hpp>
 #include <tessera/nn/embedding.hpp>
 #include <tessera/nn/positions.hpp>
 #include <tessera/nn/unet.hpp>
 
+#include "examples/support/contestants/denoised.hpp"
 #include "examples/support/contestants/learn.hpp"
 #include "examples/support/picture_classifier.hpp"
 #include "examples/support/rows.hpp"
@@ -50,16 +49,8 @@ struct DiffusionPixels : Contestant {
   }
 
   Tensor<float> draw(const Tensor<std::int32_t>& labels, const Noise& noise) const override {
-    const Index n = labels.size();
-    SolverState<float> state{.x = detail::normal_rows<float>(forks(noise, n), {28, 28, 1}), .clean = {}};
-    const std::vector<double> stops = times(solver_steps);
-    for (std::size_t i = 0; i + 1 < stops.size(); ++i)
-      solve_step(Solver::multistep, Path::straight, state, stops[i], stops[i + 1],
-                 [&](const Tensor<float>& x, const PathPoint& p) {
-                   const Tensor<float> v = net(x, Tensor<float>(Shape{n}, static_cast<float>(p.t)), labels);
-                   return clamp(clean_from(Prediction::velocity, v, x, p), -1.f, 1.f);
-                 });
-    return state.x;
+    return denoised(detail::normal_rows<float>(forks(noise, labels.size()), {28, 28, 1}), times(solver_steps),
+                    [&](const Tensor<float>& x, const Tensor<float>& t) { return net(x, t, labels); });
   }
 };
 
@@ -68,14 +59,14 @@ struct DiffusionPixels : Contestant {
 std::unique_ptr<Contestant> learn_diffusion(const Contest& contest) {
   constexpr Index batch = 32;
   Rng rng(contest.seed);
-  EpochSampler batches(contest.train.labels.size(), batch, contest.seed);
+  EpochSampler batches(contest.train.extent(0), batch, contest.seed);
   Index steps = 0;
   auto done = std::make_unique<DiffusionPixels>(learned(
       ClassUNet(rng), contest,
       [&](auto& tape, const auto& net, const TrainStep& at) {
         const Tensor<Index> items = batches(at.batch);
-        const auto b = flow_matching_batch(in_symmetric_interval(rows_of(contest.train.pictures, items)), at.noise);
-        return mse(net(tape.constant(b.x), b.t, tape.ids(rows_of(contest.train.labels, items))), b.velocity);
+        const auto b = flow_matching_batch(in_symmetric_interval(rows_of(contest.train, items)), at.noise);
+        return mse(net(tape.constant(b.x), b.t, tape.ids(contest.conditions_of(items, at.noise))), b.velocity);
       },
       adam(2e-3), steps));
   done->steps = steps;

@@ -21,9 +21,8 @@ struct GlowPixels : Contestant {
     const Tensor<float> x = net.decode(net.prior(noise, labels.size()) * temperature, one_hot(labels));
     return clamp(x * 2.f, -1.f, 1.f);
   }
-  std::optional<double> bits(const Contest& contest) const override {
-    const Tested tested(contest);
-    return flow_bits(net, tested.pictures, Noise{contest.seed}, one_hot(tested.labels));
+  std::optional<double> bits(const Captioned& tested, const Noise& noise) const override {
+    return flow_bits(net, tested.pictures, noise, one_hot(tested.conditions));
   }
 };
 
@@ -33,11 +32,13 @@ std::unique_ptr<Contestant> learn_glow(const Contest& contest) {
   constexpr Index batch = 32;
   Rng rng(contest.seed);
   ClassGlow flow = fashion_class_glow(4, 64, rng);
-  EpochSampler batches(contest.train.labels.size(), batch, contest.seed);
+  EpochSampler batches(contest.train.extent(0), batch, contest.seed);
   const auto pictures = [&](const Tensor<Index>& items, const Noise& noise) {
-    return for_flow(rows_of(contest.train.pictures, items), noise);
+    return for_flow(rows_of(contest.train, items), noise);
   };
-  const auto context = [&](const Tensor<Index>& items) { return one_hot(rows_of(contest.train.labels, items)); };
+  const auto context = [&](const Tensor<Index>& items) {
+    return one_hot(contest.conditions_of(items, Noise{contest.seed}));
+  };
   flow.initialise(pictures(batches(0), Noise{contest.seed}.fork(1)), context(batches(0)));
   Index steps = 0;
   auto done = std::make_unique<GlowPixels>(learned(

@@ -14,11 +14,8 @@ constexpr std::int32_t levels = 16;
 constexpr Index pixels = 28 * 28;
 
 /// Bytes [N, 28, 28, 1] -> units [N, 784].
-Tensor<std::int32_t> as_units(const Tensor<std::uint8_t>& pictures) {
-  Tensor<std::int32_t> units(Shape{pictures.extent(0), pixels});
-  std::int32_t* to = units.data();
-  for (Index i = 0; i < units.size(); ++i) to[i] = (pictures[i] * (levels - 1) + 127) / 255;
-  return units;
+Tensor<std::int32_t> in_a_row(const Tensor<std::uint8_t>& pictures) {
+  return as_units(pictures, levels - 1).reshaped({pictures.extent(0), pixels});
 }
 /// What comes before each unit: the class as a unit of its own, then the pixels but the last.
 Tensor<std::int32_t> before_each(const Tensor<std::int32_t>& units, const Tensor<std::int32_t>& labels) {
@@ -52,18 +49,18 @@ struct GptPixels : Contestant {
       parts.push_back(
           pictures_of_levels(SequenceRun<GptDecoder>(decoder, starts, noises, options).finish(), levels - 1));
     }
-    return concat(std::span<const Tensor<float>>(parts), 0);
+    return concat(std::span<const Tensor<float>>(parts), 0).reshaped({labels.size(), 28, 28, 1});
   }
-  std::optional<double> bits(const Contest& contest) const override {
-    const Tested tested(contest);
-    const Tensor<std::int32_t> y = as_units(tested.pictures), x = before_each(y, tested.labels);
+  std::optional<double> bits(const Captioned& tested, const Noise&) const override {
+    const Tensor<std::int32_t> y = in_a_row(tested.pictures), x = before_each(y, tested.conditions);
+    const Index n = y.extent(0);
     double nats = 0;
-    for (Index at = 0; at < contest.tested; at += 20) {
-      const Index end = std::min(at + 20, contest.tested);
+    for (Index at = 0; at < n; at += 20) {
+      const Index end = std::min(at + 20, n);
       nats += static_cast<double>(cross_entropy(net(slice(x, 0, at, end)), slice(y, 0, at, end)).item()) * pixels *
-              static_cast<double>(end - at) / static_cast<double>(contest.tested);
+              static_cast<double>(end - at) / static_cast<double>(n);
     }
-    return bits_a_pixel(nats);
+    return bits_a_number(nats, tested);
   }
 };
 
@@ -72,14 +69,14 @@ struct GptPixels : Contestant {
 std::unique_ptr<Contestant> learn_gpt(const Contest& contest) {
   constexpr Index batch = 4;
   Rng rng(contest.seed);
-  EpochSampler batches(contest.train.labels.size(), batch, contest.seed);
+  EpochSampler batches(contest.train.extent(0), batch, contest.seed);
   Index steps = 0;
   auto done = std::make_unique<GptPixels>(learned(
       Gpt<float>({.vocabulary = levels + 10, .context = pixels, .layers = 3, .heads = 3, .width = 96}, rng), contest,
       [&](auto& tape, const auto& net, const TrainStep& at) {
         const Tensor<Index> items = batches(at.batch);
-        const Tensor<std::int32_t> y = as_units(rows_of(contest.train.pictures, items));
-        return cross_entropy(net(tape.ids(before_each(y, rows_of(contest.train.labels, items)))), y);
+        const Tensor<std::int32_t> y = in_a_row(rows_of(contest.train, items));
+        return cross_entropy(net(tape.ids(before_each(y, contest.conditions_of(items, at.noise)))), y);
       },
       adam(3e-3), steps));
   done->steps = steps;

@@ -1,6 +1,7 @@
-// Every pixel's distribution over 256 levels at once, from the class alone.
+// Every number's distribution over its levels at once, from the class or the text alone.
 #include <tessera/nonautoregressive/independent.hpp>
 
+#include "examples/support/contestants/context.hpp"
 #include "examples/support/contestants/learn.hpp"
 #include "examples/support/rows.hpp"
 
@@ -8,25 +9,28 @@ namespace tessera::examples {
 
 namespace {
 
-Tensor<std::int32_t> as_units(const Tensor<std::uint8_t>& levels) {
-  Tensor<std::int32_t> units(levels.shape());
-  std::int32_t* to = units.data();
-  for (Index i = 0; i < levels.size(); ++i) to[i] = levels[i];
-  return units;
-}
+struct Settings {
+  std::int32_t top;  // level
+  double rate;
+};
+// A logit for each of 3,072 numbers and 256 levels would be a hundred million weights.
+constexpr Settings of_classes{.top = 255, .rate = 2e-2}, of_texts{.top = 15, .rate = 2e-3};
 
 struct IndependentPixels : Contestant {
-  Independent<float> net;
+  Independent<float, ContextReader> net;
 
-  explicit IndependentPixels(Independent<float> n) : net(std::move(n)) { parameters = parameter_count(net); }
-
-  Tensor<float> draw(const Tensor<std::int32_t>& labels, const Noise& noise) const override {
-    return pictures_of_levels(net.begin(labels, forks(noise, labels.size())).finish(), 255);
+  explicit IndependentPixels(Independent<float, ContextReader> n) : net(std::move(n)) {
+    parameters = parameter_count(net);
+    if (net.config.values == 16) remark = "4 bit";
   }
-  std::optional<double> bits(const Contest& contest) const override {
-    const Tested tested(contest);
-    const Tensor<float> l = net.log_prob(tested.labels, as_units(tested.pictures));
-    return bits_a_pixel(-static_cast<double>(mean(l).item()));
+
+  std::int32_t top() const { return static_cast<std::int32_t>(net.config.values - 1); }
+  Tensor<float> draw(const Tensor<std::int32_t>& conditions, const Noise& noise) const override {
+    return pictures_of_levels(net.begin(conditions, forks(noise, conditions.extent(0))).finish(), top());
+  }
+  std::optional<double> bits(const Captioned& tested, const Noise&) const override {
+    const Tensor<float> l = net.log_prob(tested.conditions, as_units(tested.pictures, top()));
+    return bits_a_number(-static_cast<double>(mean(l).item()), tested);
   }
 };
 
@@ -34,19 +38,21 @@ struct IndependentPixels : Contestant {
 
 std::unique_ptr<Contestant> learn_independent(const Contest& contest) {
   constexpr Index batch = 32;
+  const Settings s = contest.text ? of_texts : of_classes;
   Rng rng(contest.seed);
-  Independent<float> net({.item = {28, 28, 1}, .values = 256, .context = 10, .hidden = {}},
-                         ClassReader<float>({.classes = 10, .width = 10}, rng), rng);
-  EpochSampler batches(contest.train.labels.size(), batch, contest.seed);
+  ContextReader reader(condition_of(contest, 10), rng);
+  const IndependentConfig config{
+      .item = picture_shape(contest), .values = s.top + 1, .context = reader.width(), .hidden = {}};
+  EpochSampler batches(contest.train.extent(0), batch, contest.seed);
   Index steps = 0;
   auto done = std::make_unique<IndependentPixels>(learned(
-      std::move(net), contest,
+      Independent<float, ContextReader>(config, std::move(reader), rng), contest,
       [&](auto& tape, const auto& n, const TrainStep& at) {
         const Tensor<Index> items = batches(at.batch);
-        return independent_loss(n, tape.ids(rows_of(contest.train.labels, items)),
-                                as_units(rows_of(contest.train.pictures, items)));
+        return independent_loss(n, tape.ids(contest.conditions_of(items, at.noise)),
+                                as_units(rows_of(contest.train, items), s.top));
       },
-      adam(2e-2), steps));
+      adam(s.rate), steps));
   done->steps = steps;
   return done;
 }

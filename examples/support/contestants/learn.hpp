@@ -1,4 +1,4 @@
-// What the contestants share: training for the contest's time, and batches of its pictures.
+// What the contestants share: training for the contest's time, and pictures as units of a few levels.
 #pragma once
 
 #include <tessera/autodiff/op/slice.hpp>
@@ -27,21 +27,25 @@ Net learned(Net net, const Contest& contest, const Loss& loss, const OptimizerCo
   return std::move(*result.average);
 }
 
-/// The test pictures that a likelihood is taken over, and their labels.
-struct Tested {
-  Tensor<std::uint8_t> pictures;
-  Tensor<std::int32_t> labels;
+/// [H, W, C] of pictures [N, H, W, C].
+inline Shape picture_shape(const Contest& c) { return c.train.shape().without(0); }
 
-  explicit Tested(const Contest& c)
-      : pictures(slice(c.test.pictures, 0, 0, c.tested)), labels(slice(c.test.labels, 0, 0, c.tested)) {}
-};
+/// Bits a number of pictures [N, ...] from nats a picture.
+inline double bits_a_number(double nats, const Captioned& tested) {
+  const auto numbers = static_cast<double>(tested.pictures.size() / tested.pictures.extent(0));
+  return nats / (numbers * 0.69314718055994530942);
+}
 
-/// Bits a pixel of pictures of 28 x 28 from nats a picture.
-inline double bits_a_pixel(double nats) { return nats / (28 * 28 * 0.69314718055994530942); }
-
-/// Bytes [N, 784] or levels of 0 ... top as pictures in [-1, 1].
+/// Bytes as the nearest of the levels 0 ... top.
+inline Tensor<std::int32_t> as_units(const Tensor<std::uint8_t>& pictures, std::int32_t top) {
+  Tensor<std::int32_t> units(pictures.shape());
+  std::int32_t* to = units.data();
+  for (Index i = 0; i < units.size(); ++i) to[i] = (pictures[i] * top + 127) / 255;
+  return units;
+}
+/// Levels of 0 ... top as numbers in [-1, 1].
 inline Tensor<float> pictures_of_levels(const Tensor<std::int32_t>& levels, std::int32_t top) {
-  Tensor<float> x(Shape{levels.extent(0), 28, 28, 1});
+  Tensor<float> x(levels.shape());
   float* to = x.data();
   for (Index i = 0; i < levels.size(); ++i) to[i] = 2 * static_cast<float>(levels[i]) / static_cast<float>(top) - 1;
   return x;

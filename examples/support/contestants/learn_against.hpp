@@ -9,16 +9,20 @@
 
 namespace tessera::examples {
 
+struct Rates {
+  double maker = 5e-4, critic = 5e-4;
+};
+
 /// Trains `maker` against `critic` for the contest's time; `game_of(maker, critic)` is what adversarial() makes of
 /// them. Hands over the averaged weights of the maker; `rounds`: how many it were.
 template <class Maker, class Critic, class Game, class Data>
 Maker learned_against(Maker maker, Critic critic, const Contest& contest, const Game& game_of, const Data& data,
-                      Index& rounds) {
+                      Index& rounds, Rates rates = {}) {
   const auto play = [&](Maker& m, Critic& c, Index n) {
     auto game = game_of(m, c);
     return train(game, data,
-                 {.maker = gan_adam(5e-4),
-                  .critic = gan_adam(5e-4),
+                 {.maker = gan_adam(rates.maker),
+                  .critic = gan_adam(rates.critic),
                   .run = {.steps = n,
                           .ema_decay = 0.995,
                           .schedule = {.decay = Decay::linear, .hold = n / 2},

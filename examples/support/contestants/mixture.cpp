@@ -27,13 +27,12 @@ struct MixturePixels : Contestant {
     const Tensor<float> x = concat(std::span<const Tensor<float>>(each), 0).reshaped({labels.size(), 28, 28, 1});
     return clamp(x * 2.f - 1.f, -1.f, 1.f);
   }
-  std::optional<double> bits(const Contest& contest) const override {
-    const Tested tested(contest);
-    const Tensor<float> x =
-        dequantise<float>(tested.pictures, 256, Noise{contest.seed}).reshaped({contest.tested, pixels});
+  std::optional<double> bits(const Captioned& tested, const Noise& noise) const override {
+    const Index n = tested.pictures.extent(0);
+    const Tensor<float> x = dequantise<float>(tested.pictures, 256, noise).reshaped({n, pixels});
     double nats = 0;
-    for (Index i = 0; i < contest.tested; ++i)
-      nats += mixture[tested.labels[i]].log_prob(slice(x, 0, i, i + 1)).item() / static_cast<double>(contest.tested);
+    for (Index i = 0; i < n; ++i)
+      nats += mixture[tested.conditions[i]].log_prob(slice(x, 0, i, i + 1)).item() / static_cast<double>(n);
     return bits_a_dimension(nats, pixels, 256);
   }
 };
@@ -42,8 +41,11 @@ struct MixturePixels : Contestant {
 
 std::unique_ptr<Contestant> learn_mixture(const Contest& contest) {
   const Noise noise{contest.seed};
-  const Fashion& train = contest.train;
-  const Tensor<float> x = dequantise<float>(train.pictures, 256, noise.fork(1)).reshaped({train.labels.size(), pixels});
+  const Index count = contest.train.extent(0);
+  const Tensor<float> x = dequantise<float>(contest.train, 256, noise.fork(1)).reshaped({count, pixels});
+  Tensor<Index> all(Shape{count});
+  for (Index i = 0; i < count; ++i) all.data()[i] = i;
+  const Tensor<std::int32_t> classes = contest.conditions_of(all, noise);
   const auto fit = [&](const Tensor<float>& data, const Tensor<std::int32_t>& labels, Index rounds) {
     return ConditionalMixture(data, labels, 10,
                               {.components = components,
@@ -56,10 +58,10 @@ std::unique_ptr<Contestant> learn_mixture(const Contest& contest) {
   };
   // A round costs the same whatever it finds: as many as the time allows. The start is one more.
   const double began = processor_seconds();
-  auto mixture = fit(x, train.labels, 1);
+  auto mixture = fit(x, classes, 1);
   const double one = processor_seconds() - began;
   const auto rounds = static_cast<Index>(contest.seconds / one);
-  if (rounds > 2) mixture = fit(x, train.labels, rounds - 2);
+  if (rounds > 2) mixture = fit(x, classes, rounds - 2);
   auto done = std::make_unique<MixturePixels>(std::move(mixture));
   done->steps = rounds > 2 ? rounds - 2 : 1;
   return done;
