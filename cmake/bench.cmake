@@ -4,12 +4,18 @@
 #   -DPEERS=OFF   don't install the large peers (OpenBLAS, oneDNN, PyTorch); what needs them is left out
 #   -DONLY=REGEX  only these folders of bench/, and no comparison with PyTorch
 #   -DMIN_TIME=S  seconds spent on one figure (0.2)
+#   -DROUNDS=N    rounds in which both sides of a comparison take turns (3)
+# All of it with -DROUNDS=1 -DMIN_TIME=0.01 takes half an hour.
 include(${CMAKE_CURRENT_LIST_DIR}/setup.cmake)
 if(NOT DEFINED PEERS)
   set(PEERS ON)
 endif()
 if(NOT MIN_TIME)
   set(MIN_TIME 0.2)
+endif()
+
+if(NOT ROUNDS)
+  set(ROUNDS 3)
 endif()
 
 set(peers)
@@ -32,15 +38,12 @@ foreach(program IN LISTS programs)
 endforeach()
 
 # Operations, whole training steps and generation beside the peers.
-if(PEERS AND (NOT ONLY OR "ops" MATCHES "^(${ONLY})$"))
-  run(python3 ${source_dir}/bench/ops/compare.py ${build_dir}/bench/ops --json ${build_dir}/bench/ops.json)
-endif()
-if(PEERS AND (NOT ONLY OR "steps" MATCHES "^(${ONLY})$"))
-  run(python3 ${source_dir}/bench/steps/compare.py ${build_dir}/bench/steps --json ${build_dir}/bench/steps.json)
-endif()
-if(PEERS AND (NOT ONLY OR "generation" MATCHES "^(${ONLY})$"))
-  run(python3 ${source_dir}/bench/generation/compare.py ${build_dir}/bench/generation --json ${build_dir}/bench/generation.json)
-endif()
+foreach(name ops steps generation)
+  if(PEERS AND (NOT ONLY OR name MATCHES "^(${ONLY})$"))
+    set(results ${build_dir}/bench/${name}.json)
+    run(python3 ${source_dir}/bench/${name}/compare.py ${build_dir}/bench/${name} --rounds ${ROUNDS} --json ${results})
+  endif()
+endforeach()
 if(PEERS AND NOT ONLY)
-  run(bash ${source_dir}/bench/paint_training/compare.sh ${build_dir}/bench/paint_training_step)
+  run(bash ${source_dir}/bench/paint_training/compare.sh ${build_dir}/bench/paint_training_step 2 ${ROUNDS})
 endif()

@@ -129,14 +129,8 @@ class PackedWaveNet {
     const auto floats = [](Index n) { return std::vector<float>(static_cast<std::size_t>(n), 0.0F); };
     std::vector<Index> at(layers_.size());  // all slots are silent: a queue may begin anywhere
     for (std::size_t i = 0; i < at.size(); ++i) at[i] = static_cast<Index>(i) % layers_[i].turn;
-    return {floats(queue_floats_),
-            floats(ahead_floats_),
-            std::move(at),
-            floats(config_.layers() * 2 * residual_),
-            floats(residual_),
-            floats(2 * residual_),
-            floats(residual_),
-            floats(skip_),
+    return {floats(queue_floats_), floats(ahead_floats_), std::move(at),     floats(config_.layers() * 2 * residual_),
+            floats(residual_),     floats(2 * residual_), floats(residual_), floats(skip_),
             floats(skip_)};
   }
 
@@ -222,8 +216,8 @@ class PackedWaveNet {
     return to;
   }
 
-  /// All weights one after another, in a block of the pool that is large enough for large pages: on small ones, wherever
-  /// they happen to lie, some would compete for the same places in the cache.
+  /// All weights one after another, in a block of the pool that is large enough for large pages: on small ones,
+  /// wherever they happen to lie, some would compete for the same places in the cache.
   void place() {
     constexpr Index large = (Index{2} << 20) / static_cast<Index>(sizeof(Stored));
     std::vector<Panels*> all;

@@ -141,8 +141,8 @@ void group_norm_item(Index space, Index channels, Index groups, const T* x, cons
       y, in);
 }
 
-/// The adjoint of normalising one item: from d, the gradient of h gain + bias with h = (x - mean) rstd, and with averages
-/// over the group:
+/// The adjoint of normalising one item: from d, the gradient of h gain + bias with h = (x - mean) rstd, and with
+/// averages over the group:
 ///   dgain = sum d h,  dbias = sum d,  dx = rstd (d gain - avg(d gain) - h avg(d gain h))
 template <class T>
 void normalised_adjoint(Index space, Index channels, Index groups, const T* x, const T* gain, const T* mean,

@@ -90,8 +90,8 @@ class MatvecPanels {
 
   /// Numbers in memory, with what prefetching may touch beyond the weights.
   Index stored() const { return padded() * in_ + room; }
-  /// Moves them to memory that outlives this: several matrices of a model side by side on one large page do not get into
-  /// each other's way in the cache.
+  /// Moves them to memory that outlives this: several matrices of a model side by side on one large page do not get
+  /// into each other's way in the cache.
   void move_to(Stored* to) {
     std::memcpy(to, at_, static_cast<std::size_t>(stored()) * sizeof(Stored));
     at_ = to;
