@@ -1,17 +1,18 @@
 // Convolutions along one axis as products of shifted rows, against plain loops in double.
 #include <tessera/kernel/conv_line.hpp>
 
-#include <cmath>
 #include <vector>
 
 #include <tessera/kernel/conv_plain.hpp>
 
+#include "tests/kernel/conv_cases.hpp"
 #include "tests/kernel/numbers.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace tessera;
 using kernel::ConvShape;
 using testing::numbers;
+using testing::relative_error;
 
 namespace {
 
@@ -37,14 +38,6 @@ Results run(const ConvShape& s) {
   kernel::conv_line_input_adjoint<float>(s, dy.data(), w.data(), r.dx.data());
   kernel::conv_line_weight_adjoint(s, x.data(), dy.data(), r.dw.data());
   return r;
-}
-double relative_error(const std::vector<float>& seen, const std::vector<double>& wanted) {
-  double difference = 0, size = 0;
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    difference += (static_cast<double>(seen[i]) - wanted[i]) * (static_cast<double>(seen[i]) - wanted[i]);
-    size += wanted[i] * wanted[i];
-  }
-  return std::sqrt(difference / size);
 }
 
 }  // namespace

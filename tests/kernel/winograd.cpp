@@ -1,42 +1,23 @@
 // Winograd's convolutions against plain loops in double, and what keeps them exact: error, kept weights, threads.
 #include <tessera/kernel/winograd.hpp>
 
-#include <cmath>
 #include <vector>
 
 #include <tessera/kernel/conv.hpp>
 #include <tessera/kernel/conv_plain.hpp>
 
+#include "tests/kernel/conv_cases.hpp"
 #include "tests/kernel/numbers.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace tessera;
 using kernel::ConvShape;
 using testing::numbers;
+using testing::relative_error;
+using testing::three_by_three;
 
 namespace {
 
-double relative_error(const std::vector<float>& seen, const std::vector<double>& wanted) {
-  double difference = 0, size = 0;
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    difference += (static_cast<double>(seen[i]) - wanted[i]) * (static_cast<double>(seen[i]) - wanted[i]);
-    size += wanted[i] * wanted[i];
-  }
-  return std::sqrt(difference / size);
-}
-ConvShape square(Index batch, Index height, Index width, Index in, Index out, Index pad = 1) {
-  return {.batch = batch,
-          .height = height,
-          .width = width,
-          .in_channels = in,
-          .out_channels = out,
-          .kernel_h = 3,
-          .kernel_w = 3,
-          .pad_top = pad,
-          .pad_left = pad,
-          .pad_bottom = pad,
-          .pad_right = pad};
-}
 std::size_t inputs(const ConvShape& s) {
   return static_cast<std::size_t>(s.batch * s.height * s.width * s.in_channels);
 }
@@ -73,8 +54,9 @@ void check(const ConvShape& s, double limit) {
 TEST_CASE("Winograd's errors stay far inside 1e-5", "[kernel]") {
   // Smaller than the tile, not a multiple of it, channels that fill no panel, and more tiles than one block.
   for (const ConvShape& s :
-       {square(1, 1, 1, 1, 1), square(2, 3, 5, 3, 2), square(1, 9, 6, 17, 37), square(2, 8, 8, 64, 64),
-        square(1, 7, 7, 33, 31, 0), square(1, 4, 4, 16, 50, 2), square(4, 22, 21, 48, 40)}) {
+       {three_by_three(1, 1, 1, 1, 1), three_by_three(2, 3, 5, 3, 2), three_by_three(1, 9, 6, 17, 37),
+        three_by_three(2, 8, 8, 64, 64), three_by_three(1, 7, 7, 33, 31, 0), three_by_three(1, 4, 4, 16, 50, 2),
+        three_by_three(4, 22, 21, 48, 40)}) {
     check<2>(s, 2e-6);
     check<4>(s, 5e-6);
   }
@@ -82,8 +64,8 @@ TEST_CASE("Winograd's errors stay far inside 1e-5", "[kernel]") {
 
 TEST_CASE("kept weights give the same bits as fresh ones, for every batch", "[kernel]") {
   for (ConvShape s :
-       {square(1, 16, 16, 40, 36), square(1, 4, 4, 64, 32), square(1, 5, 5, 64, 32), square(1, 8, 8, 16, 64),
-        square(1, 9, 9, 64, 3),
+       {three_by_three(1, 16, 16, 40, 36), three_by_three(1, 4, 4, 64, 32), three_by_three(1, 5, 5, 64, 32),
+        three_by_three(1, 8, 8, 16, 64), three_by_three(1, 9, 9, 64, 3),
         ConvShape{.width = 50, .in_channels = 24, .out_channels = 24, .kernel_w = 3, .groups = 2},
         ConvShape{.height = 6, .width = 5, .in_channels = 24, .out_channels = 24, .kernel_w = 3, .groups = 24}}) {
     const auto w = numbers<float>(s.weights(), 2), bias = numbers<float>(s.out_channels, 4);
@@ -98,14 +80,15 @@ TEST_CASE("kept weights give the same bits as fresh ones, for every batch", "[ke
       CHECK(fresh == again);
     }
   }
-  const kernel::ConvWeights<float> kept(square(1, 16, 16, 64, 64), numbers<float>(9 * 64 * 64, 2).data());
-  CHECK(!kept.fits(square(1, 16, 16, 64, 32)));
-  CHECK(!kept.fits(square(1, 2, 2, 64, 64)));
+  const kernel::ConvWeights<float> kept(three_by_three(1, 16, 16, 64, 64), numbers<float>(9 * 64 * 64, 2).data());
+  CHECK(!kept.fits(three_by_three(1, 16, 16, 64, 32)));
+  CHECK(!kept.fits(three_by_three(1, 2, 2, 64, 64)));
 }
 
 TEST_CASE("convolutions have the same bits on one thread and on many", "[kernel]") {
-  for (const ConvShape& s : {square(5, 16, 16, 40, 36), square(1, 16, 16, 40, 36), square(9, 4, 4, 64, 64),
-                             square(4, 12, 12, 5, 20), square(4, 12, 12, 64, 3)}) {
+  for (const ConvShape& s :
+       {three_by_three(5, 16, 16, 40, 36), three_by_three(1, 16, 16, 40, 36), three_by_three(9, 4, 4, 64, 64),
+        three_by_three(4, 12, 12, 5, 20), three_by_three(4, 12, 12, 64, 3)}) {
     const auto x = numbers<float>(static_cast<Index>(inputs(s)), 1), w = numbers<float>(s.weights(), 2);
     const auto dy = numbers<float>(static_cast<Index>(outputs(s)), 3);
     std::vector<float> y[3], dx[3], dw[3];

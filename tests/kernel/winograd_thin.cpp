@@ -1,33 +1,21 @@
 // 3x3 convolutions between many channels and few, by Winograd, against plain loops in double.
 #include <tessera/kernel/winograd_thin.hpp>
 
-#include <cmath>
 #include <vector>
 
 #include <tessera/kernel/conv_plain.hpp>
 
+#include "tests/kernel/conv_cases.hpp"
 #include "tests/kernel/numbers.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace tessera;
 using kernel::ConvShape;
 using testing::numbers;
+using testing::relative_error;
+using testing::three_by_three;
 
 namespace {
-
-ConvShape shape(Index batch, Index height, Index width, Index in, Index out, Index pad = 1) {
-  return {.batch = batch,
-          .height = height,
-          .width = width,
-          .in_channels = in,
-          .out_channels = out,
-          .kernel_h = 3,
-          .kernel_w = 3,
-          .pad_top = pad,
-          .pad_left = pad,
-          .pad_bottom = pad,
-          .pad_right = pad};
-}
 
 std::vector<float> transformed(const ConvShape& s, const std::vector<float>& w, bool adjoint) {
   std::vector<float> u(static_cast<std::size_t>(kernel::winograd_packed<4, float>(s, adjoint)));
@@ -69,22 +57,14 @@ struct Case {
   }
 };
 
-double relative_error(const std::vector<float>& seen, const std::vector<double>& wanted) {
-  double difference = 0, size = 0;
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    difference += (static_cast<double>(seen[i]) - wanted[i]) * (static_cast<double>(seen[i]) - wanted[i]);
-    size += wanted[i] * wanted[i];
-  }
-  return std::sqrt(difference / size);
-}
-
 }  // namespace
 
 TEST_CASE("thin Winograd equals the plain loops", "[kernel]") {
   if (!kernel::winograd_thin_pays) return;
   // Either side thin; tiles cut by the border; one and two registers of outputs; every pitch; more than a block of tiles.
-  for (const ConvShape& s : {shape(2, 8, 8, 6, 128), shape(2, 8, 8, 128, 12), shape(1, 9, 7, 100, 24),
-                             shape(1, 5, 6, 24, 37, 0), shape(3, 17, 13, 5, 48, 2), shape(1, 8, 8, 200, 9)}) {
+  for (const ConvShape& s :
+       {three_by_three(2, 8, 8, 6, 128), three_by_three(2, 8, 8, 128, 12), three_by_three(1, 9, 7, 100, 24),
+        three_by_three(1, 5, 6, 24, 37, 0), three_by_three(3, 17, 13, 5, 48, 2), three_by_three(1, 8, 8, 200, 9)}) {
     const Case c(s);
     const auto seen = c.thin();
     const auto wanted = c.plain();
@@ -96,7 +76,7 @@ TEST_CASE("thin Winograd equals the plain loops", "[kernel]") {
 
 TEST_CASE("thin Winograd gives an item the same bits alone and in a batch", "[kernel]") {
   if (!kernel::winograd_thin_pays) return;
-  for (const ConvShape& s : {shape(5, 12, 9, 6, 64), shape(5, 12, 9, 64, 6)}) {
+  for (const ConvShape& s : {three_by_three(5, 12, 9, 6, 64), three_by_three(5, 12, 9, 64, 6)}) {
     const Case all(s);
     const auto whole = all.thin();
     const auto inputs = all.x.size() / 5, outputs = all.dy.size() / 5;
@@ -118,7 +98,7 @@ TEST_CASE("thin Winograd gives an item the same bits alone and in a batch", "[ke
 
 TEST_CASE("thin Winograd has the same bits on one thread and on many", "[kernel]") {
   if (!kernel::winograd_thin_pays) return;
-  for (const ConvShape& s : {shape(9, 16, 16, 6, 64), shape(9, 16, 16, 64, 24)}) {
+  for (const ConvShape& s : {three_by_three(9, 16, 16, 6, 64), three_by_three(9, 16, 16, 64, 24)}) {
     const Case c(s);
     Results<float> r[3] = {c.thin(), {}, {}};
     kernel::parallel_for(2, 1, [&](Index i, Index) { r[i + 1] = c.thin(); });  // nested: one thread each

@@ -4,8 +4,8 @@
 // The tiling and the transforms are those of winograd.hpp; the products differ. Its register tile is two registers across
 // and finds its rows by a table: few output channels leave lanes empty, few input channels make chains shorter than what
 // it takes to begin one. Here rows lie at a pitch known when compiled, so that 24 of them fit one register of columns, or
-// 12 two, without a pointer each. One thread, AVX-512, against the ways without Winograd: 6 -> 128 and
-// 128 -> 12 at 16 x 16 take 0.45 to 0.7 of the time, 12 -> 128 and 128 -> 24 at 8 x 8 0.35 to 0.6.
+// 12 two, without a pointer each. One thread, AVX-512, against conv_direct.hpp in one run: 6 -> 128
+// and 128 -> 12 at 16 x 16 take 0.2 to 0.65 of the time, 12 -> 128 and 128 -> 24 at 8 x 8 0.35 to 0.5.
 //
 // Every output is one chain over the channels a point, whatever the batch; weight adjoints add tiles in rising order.
 #pragma once
