@@ -1,5 +1,5 @@
 # cmake [-DCXX=clang++] -P bench/compile_time.cmake: seconds to compile the programs of bench/compile_time with -O2,
-# beside Eigen and xtensor. The compiler's processor time, the middle of three runs: other load matters less so.
+# beside Eigen and xtensor; one of them also as a program that links tessera::compiled is. The compiler's processor time, the middle of three runs: other load matters less so.
 cmake_minimum_required(VERSION 3.24)
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH source_dir)
 if(NOT CXX)
@@ -8,17 +8,22 @@ endif()
 set(limit_small 1.50)
 set(limit_umbrella 3.00)
 set(limit_unet 6.00)
+set(limit_unet_with_compiled 6.00)
 set(ENV{CCACHE_DISABLE} 1)
 set(ENV{TIMEFORMAT} "seconds %3U %3S")
 
 string(RANDOM LENGTH 8 suffix)
 set(object /tmp/tessera_compile_time_${suffix}.o)
 message(STATUS "Seconds to compile with ${CXX} -O2")
-foreach(name empty small umbrella unet eigen xtensor)
+foreach(name empty small umbrella unet unet_with_compiled eigen xtensor)
+  string(REGEX REPLACE "_with_compiled$" "" source ${name})
   set(compile "${CXX} -std=c++20 -O2 -I'${source_dir}/include' -isystem /usr/include/eigen3")
+  if(NOT source STREQUAL name)
+    string(APPEND compile " -DTESSERA_INSTANCE=extern")  # as tessera::compiled says it
+  endif()
   set(times)
   foreach(i RANGE 1 3)
-    execute_process(COMMAND bash -c "time ${compile} -c -o ${object} '${CMAKE_CURRENT_LIST_DIR}/compile_time/${name}.cpp'"
+    execute_process(COMMAND bash -c "time ${compile} -c -o ${object} '${CMAKE_CURRENT_LIST_DIR}/compile_time/${source}.cpp'"
       RESULT_VARIABLE result ERROR_VARIABLE output)
     if(result EQUAL 0 AND output MATCHES "seconds ([0-9]+).([0-9]+) ([0-9]+).([0-9]+)")
       math(EXPR ms "${CMAKE_MATCH_1}${CMAKE_MATCH_2} + ${CMAKE_MATCH_3}${CMAKE_MATCH_4}")

@@ -7,9 +7,14 @@
 #   tessera::json      JSON readers        nlohmann-json
 #   tessera::utf8proc  Unicode forms       utf8proc
 #
+# and one needs nothing else: tessera::compiled, a static library of what most programs use in single precision, built with
+# the program. With it the program's own files compile two to three times as fast. It holds one instruction set, that of
+# the flags in force where this is asked for: files with another -march find nothing in it and fail to link.
+#
 # Installed, this file serves find_package(tessera COMPONENTS png ...); with add_subdirectory or FetchContent a user sets
 # TESSERA_COMPONENTS first; our own build takes all. So it may rely on nothing but tessera::tessera.
-set(tessera_all_components png eigen xtensor json utf8proc)
+set(tessera_all_components png eigen xtensor json utf8proc compiled)
+set(tessera_components_dir ${CMAKE_CURRENT_LIST_DIR})
 
 # A target for a library that ships no CMake file of its own.
 function(tessera_plain_library target header library)
@@ -25,7 +30,15 @@ endfunction()
 
 # Makes tessera::NAME if its library is found; says nothing if it isn't.
 function(tessera_component name)
-  if(name STREQUAL png)
+  if(name STREQUAL compiled)
+    if(NOT TARGET tessera::compiled)
+      add_library(tessera_compiled STATIC EXCLUDE_FROM_ALL ${tessera_components_dir}/compiled.cpp)
+      target_link_libraries(tessera_compiled PUBLIC tessera::tessera)
+      target_compile_definitions(tessera_compiled PRIVATE TESSERA_INSTANCE= INTERFACE TESSERA_INSTANCE=extern)
+      add_library(tessera::compiled ALIAS tessera_compiled)
+    endif()
+    return()
+  elseif(name STREQUAL png)
     set(library tessera_spng)
     tessera_plain_library(${library} spng.h spng)
   elseif(name STREQUAL utf8proc)

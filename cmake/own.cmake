@@ -34,7 +34,11 @@ endif()
 # The optional parts that are here, all at once: our programs use any of them.
 add_library(tessera_components INTERFACE)
 foreach(component IN LISTS tessera_all_components)
-  if(TARGET tessera::${component})
+  if(TARGET tessera::${component} AND NOT component STREQUAL compiled)
     target_link_libraries(tessera_components INTERFACE tessera::${component})
   endif()
 endforeach()
+
+# tessera::compiled, with the flags of all our programs.
+tessera_component(compiled)
+target_link_libraries(tessera_compiled PRIVATE tessera_own)

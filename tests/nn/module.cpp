@@ -53,6 +53,23 @@ TEST_CASE("paths name every member there is, in the order of members()", "[nn]")
   CHECK(parameter_count(tree) == 6 * 6 + 1 + 5);  // buffers do not count
 }
 
+TEST_CASE("the list of leaves says what the walk says", "[nn]") {
+  const Tree tree;
+  const auto leaves = detail::leaves(tree, true);
+  std::size_t i = 0;
+  for_each_tensor(tree, [&](const std::string& path, const auto& v) {
+    REQUIRE(i < leaves.size());
+    CHECK(leaves[i].path == path);
+    CHECK(detail::visit(leaves[i], [](const auto& seen) -> const void* { return &seen; }) == &v);
+    CHECK(leaves[i].trained == !path.ends_with("count"));
+    ++i;
+  });
+  CHECK(i == leaves.size());
+  CHECK(detail::leaves(tree, false).front().path.empty());
+  CHECK(&leaves[0].parameter<float>() == &tree.leaf.weight);
+  CHECK_THROWS_AS(leaves[0].parameter<double>(), argument_error);
+}
+
 TEST_CASE("freezing goes by pattern, and a frozen parameter is a constant", "[nn]") {
   Rng rng(1);
   test::Net<double> net(3, 4, rng);

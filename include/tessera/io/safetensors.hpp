@@ -393,4 +393,13 @@ inline std::vector<std::string> Safetensors::non_finite() const {
   return names;
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> Safetensors::get(const std::string&) const;
+TESSERA_INSTANCE template void Safetensors::put(const std::string&, const Tensor<float>&, DType);
+TESSERA_INSTANCE template Tensor<std::int32_t> Safetensors::get(const std::string&) const;
+TESSERA_INSTANCE template void Safetensors::put(const std::string&, const Tensor<std::int32_t>&, DType);
+TESSERA_INSTANCE template Tensor<std::int64_t> Safetensors::get(const std::string&) const;
+TESSERA_INSTANCE template void Safetensors::put(const std::string&, const Tensor<std::int64_t>&, DType);
+#endif
+
 }  // namespace tessera

@@ -76,4 +76,9 @@ Tensor<T> truncated_normal(const Shape& shape, double sigma, Rng& rng) {
   return t;
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> normal<float>(const Shape&, double, Rng&);
+TESSERA_INSTANCE template Tensor<float> uniform<float>(const Shape&, double, Rng&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA::init

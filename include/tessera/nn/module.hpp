@@ -7,8 +7,9 @@
 //     static void members(auto& self, auto&& see) { see("weight", self.weight); see("bias", self.bias); }
 //   };
 //
-// for_each_parameter walks any of them and yields dotted paths (`blocks.0.attention.query.weight`); counting, saving, loading,
-// moving averages, freezing and the optimizers all stand on it.
+// for_each_parameter walks any of them and yields dotted paths (`blocks.0.attention.query.weight`). Counting, saving, loading,
+// moving averages, freezing and the optimizers stand on the same walk as a list, detail::leaves: a walk is compiled once for
+// each type of module then, not once for each use of each.
 #pragma once
 
 #include <array>
@@ -65,6 +66,10 @@ concept Module = requires(M& m) {
 };
 
 namespace detail {
+inline std::string dotted(const std::string& path, std::string_view name) {
+  return path.empty() ? std::string(name) : path + '.' + std::string(name);
+}
+
 template <class M, class Fn>
 void walk(M& member, const std::string& path, const Fn& f) {
   using Plain = std::remove_const_t<M>;
@@ -77,7 +82,7 @@ void walk(M& member, const std::string& path, const Fn& f) {
     for (auto& m : member) walk(m, path + '.' + std::to_string(i++), f);
   } else if constexpr (Module<M>) {
     Plain::members(member, [&](std::string_view name, auto& m) {
-      walk(m, path.empty() ? std::string(name) : path + '.' + std::string(name), f);
+      walk(m, dotted(path, name), f);
     });
   } else {
     static_assert(always_false<M>,
@@ -99,11 +104,90 @@ void for_each_tensor(M& module, const Fn& f) {
   detail::walk(module, std::string(), [&](const std::string& path, auto& p) { f(path, p.value); });
 }
 
+namespace detail {
+enum class Scalar : unsigned char { f32, f64, i32, i64, u8 };
+template <class T>
+inline constexpr Scalar scalar_of = [] {
+  if constexpr (std::is_same_v<T, float>) return Scalar::f32;
+  else if constexpr (std::is_same_v<T, double>) return Scalar::f64;
+  else if constexpr (std::is_same_v<T, std::int32_t>) return Scalar::i32;
+  else if constexpr (std::is_same_v<T, std::int64_t>) return Scalar::i64;
+  else {
+    static_assert(std::is_same_v<T, std::uint8_t>, "a module holds float, double, int32, int64 and uint8 only");
+    return Scalar::u8;
+  }
+}();
+
+/// A parameter or buffer of some type.
+struct Leaf {
+  std::string path;  // empty where it was not asked for
+  void* at;          // Parameter<T> or Buffer<T>
+  Scalar scalar;     // T
+  bool trained;      // a parameter
+
+  /// Throws argument_error when it is a parameter of another type: such a module has no gradients on a tape of T.
+  template <class T>
+  Parameter<T>& parameter() const {
+    if (scalar != scalar_of<T>) throw argument_error("a parameter is not of the scalar type that is being trained");
+    return *static_cast<Parameter<T>*>(at);
+  }
+  template <class T>
+  Tensor<T>& tensor() const {
+    return trained ? static_cast<Parameter<T>*>(at)->value : static_cast<Buffer<T>*>(at)->value;
+  }
+};
+/// f(tensor), of the type it has.
+template <class Fn>
+decltype(auto) visit(const Leaf& leaf, const Fn& f) {
+  switch (leaf.scalar) {
+    case Scalar::f32: return f(leaf.tensor<float>());
+    case Scalar::f64: return f(leaf.tensor<double>());
+    case Scalar::i32: return f(leaf.tensor<std::int32_t>());
+    case Scalar::i64: return f(leaf.tensor<std::int64_t>());
+    default: return f(leaf.tensor<std::uint8_t>());
+  }
+}
+
+template <class M>
+void collect(M& member, const std::string* path, std::vector<Leaf>& to) {
+  if constexpr (is_parameter<M> || is_buffer<M>) {
+    using T = typename std::remove_cvref_t<decltype(member.value)>::Scalar;
+    to.push_back({path ? *path : std::string(), &member, scalar_of<T>, is_parameter<M>});
+  } else if constexpr (is_optional<M> || is_pointer<M>) {
+    if (member) collect(*member, path, to);
+  } else if constexpr (is_sequence<M>) {
+    std::size_t i = 0;
+    for (auto& m : member) {
+      const std::string inner = path ? *path + '.' + std::to_string(i++) : std::string();
+      collect(m, path ? &inner : nullptr, to);
+    }
+  } else if constexpr (Module<M>) {
+    M::members(member, [&](std::string_view name, auto& m) {
+      const std::string inner = path ? dotted(*path, name) : std::string();
+      collect(m, path ? &inner : nullptr, to);
+    });
+  } else {
+    static_assert(always_false<M>,
+                  "members() may name only parameters, buffers, modules, and optionals or sequences of these");
+  }
+}
+/// Every parameter and buffer, in the order members() names them. They are the module's own: const is the caller's duty.
+template <Module M>
+std::vector<Leaf> leaves(const M& module, bool paths) {
+  std::vector<Leaf> all;
+  const std::string top;
+  collect(const_cast<M&>(module), paths ? &top : nullptr, all);
+  return all;
+}
+}  // namespace detail
+
 /// Number of trained numbers.
 template <Module M>
 Index parameter_count(const M& module) {
   Index n = 0;
-  for_each_parameter(module, [&](const std::string&, const auto& p) { n += p.value.size(); });
+  for (const detail::Leaf& leaf : detail::leaves(module, false)) {
+    if (leaf.trained) n += detail::visit(leaf, [](const auto& v) { return v.size(); });
+  }
   return n;
 }
 
@@ -122,11 +206,14 @@ inline bool matches(std::string_view pattern, std::string_view name) {
 template <Module M>
 Index freeze(M& module, std::string_view pattern, bool frozen = true) {
   Index n = 0;
-  for_each_parameter(module, [&](const std::string& path, auto& p) {
-    if (!matches(pattern, path)) return;
-    p.frozen = frozen;
+  for (const detail::Leaf& leaf : detail::leaves(module, true)) {
+    if (!leaf.trained || !matches(pattern, leaf.path)) continue;
+    if (leaf.scalar == detail::Scalar::f32)
+      leaf.parameter<float>().frozen = frozen;
+    else
+      leaf.parameter<double>().frozen = frozen;
     ++n;
-  });
+  }
   return n;
 }
 

@@ -16,7 +16,7 @@
 #include <tessera/io/safetensors.hpp>
 #include <tessera/kernel/reduce.hpp>
 #include <tessera/nn/module.hpp>
-#include <tuple>
+#include <variant>
 
 namespace tessera::inline TESSERA_ISA {
 
@@ -49,13 +49,79 @@ class Differences {
   std::size_t count_ = 0;
 };
 
-/// Values of one type, read but not yet given to the module.
+using AnyTensor =
+    std::variant<Tensor<float>, Tensor<double>, Tensor<std::int32_t>, Tensor<std::int64_t>, Tensor<std::uint8_t>>;
+
+/// Throws number_error when a finite value would become infinite in half precision.
 template <class T>
-struct Stage {
-  std::vector<Tensor<T>> values;
-  std::size_t given = 0;
-};
-using Stages = std::tuple<Stage<float>, Stage<double>, Stage<std::int32_t>, Stage<std::int64_t>, Stage<std::uint8_t>>;
+void check_half(const std::string& name, const Tensor<T>& v) {
+  constexpr double largest = 65504;
+  for (Index i = 0; i < v.size(); ++i) {
+    const double x = std::abs(static_cast<double>(v[i]));
+    if (x > largest && x <= static_cast<double>(std::numeric_limits<T>::max()))
+      throw number_error("save: tensor " + quoted(name) + ": " + std::to_string(x) +
+                         " is beyond F16, whose largest is 65504; store it as BF16 or F32");
+  }
+}
+inline void put_leaves(Safetensors& file, const std::vector<Leaf>& leaves, const std::string& prefix,
+                       std::optional<DType> stored) {
+  for (const Leaf& leaf : leaves) {
+    const std::string name = joined(prefix, leaf.path);
+    if (file.contains(name)) throw argument_error("save: two tensors are called " + quoted(name));
+    visit(leaf, [&](const auto& v) {
+      using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
+      if constexpr (std::floating_point<T>) {
+        if (stored == DType::f16) check_half(name, v);
+        file.put(name, v, stored.value_or(dtype_of<T>));
+      } else {
+        file.put(name, v);
+      }
+    });
+  }
+}
+
+inline std::vector<std::string> get_leaves(const Safetensors& file, const std::vector<Leaf>& leaves,
+                                           const std::string& prefix) {
+  Differences differences(file);
+  std::map<std::string, bool> wanted;
+  for (const Leaf& leaf : leaves) {
+    visit(leaf, [&](const auto& v) {
+      using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
+      const std::string name = joined(prefix, leaf.path);
+      wanted[name] = true;
+      if (!file.contains(name))
+        differences.add(name, v.shape().to_string(), "no such tensor");
+      else if (file.shape(name) != v.shape())
+        differences.add(name, v.shape().to_string(), file.shape(name).to_string());
+      else if (!convertible<T>(file.dtype(name)))
+        differences.add(name, std::string(name_of(dtype_of<T>)), std::string(name_of(file.dtype(name))));
+    });
+  }
+  const std::string start = prefix.empty() ? prefix : prefix + '.';
+  for (const std::string& name : file.names()) {
+    if (name.starts_with(start) && !wanted.contains(name))
+      differences.add(name, "no such tensor", file.shape(name).to_string());
+  }
+  differences.finish();
+
+  // All is read before anything is given to the module.
+  std::vector<AnyTensor> values;
+  std::vector<std::string> not_finite;
+  for (const Leaf& leaf : leaves) {
+    visit(leaf, [&](const auto& v) {
+      using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
+      const std::string name = joined(prefix, leaf.path);
+      const Tensor<T>& value = std::get<Tensor<T>>(values.emplace_back(file.get<T>(name)));
+      if constexpr (std::floating_point<T>) {
+        if (!kernel::all_finite(value.size(), value.data())) not_finite.push_back(name);
+      }
+    });
+  }
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    visit(leaves[i], [&](auto& v) { v = std::get<std::remove_cvref_t<decltype(v)>>(std::move(values[i])); });
+  }
+  return not_finite;
+}
 
 }  // namespace detail
 
@@ -64,65 +130,14 @@ using Stages = std::tuple<Stage<float>, Stage<double>, Stage<std::int32_t>, Stag
 /// precision.
 template <Module M>
 void put(Safetensors& file, const M& module, const std::string& prefix = "", std::optional<DType> stored = {}) {
-  for_each_tensor(module, [&](const std::string& path, const auto& v) {
-    using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
-    const std::string name = detail::joined(prefix, path);
-    if (file.contains(name)) throw argument_error("save: two tensors are called " + quoted(name));
-    if constexpr (std::floating_point<T>) {
-      constexpr double largest = 65504;
-      for (Index i = 0, n = stored == DType::f16 ? v.size() : 0; i < n; ++i) {
-        const double x = std::abs(static_cast<double>(v[i]));
-        if (x > largest && x <= static_cast<double>(std::numeric_limits<T>::max()))
-          throw number_error("save: tensor " + quoted(name) + ": " + std::to_string(x) +
-                             " is beyond F16, whose largest is 65504; store it as BF16 or F32");
-      }
-      file.put(name, v, stored.value_or(dtype_of<T>));
-    } else {
-      file.put(name, v);
-    }
-  });
+  detail::put_leaves(file, detail::leaves(module, true), prefix, stored);
 }
 
 /// Fills the module from `prefix.*`. Returns the names of tensors that hold a NaN or an infinity: worth a warning.
 /// Throws io_error and leaves the module as it was when a name is missing or unexpected, or a shape or type differs.
 template <Module M>
 std::vector<std::string> get(const Safetensors& file, M& module, const std::string& prefix = "") {
-  detail::Differences differences(file);
-  std::map<std::string, bool> wanted;
-  for_each_tensor(module, [&](const std::string& path, const auto& v) {
-    using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
-    const std::string name = detail::joined(prefix, path);
-    wanted[name] = true;
-    if (!file.contains(name))
-      differences.add(name, v.shape().to_string(), "no such tensor");
-    else if (file.shape(name) != v.shape())
-      differences.add(name, v.shape().to_string(), file.shape(name).to_string());
-    else if (!convertible<T>(file.dtype(name)))
-      differences.add(name, std::string(name_of(dtype_of<T>)), std::string(name_of(file.dtype(name))));
-  });
-  const std::string start = prefix.empty() ? prefix : prefix + '.';
-  for (const std::string& name : file.names()) {
-    if (name.starts_with(start) && !wanted.contains(name))
-      differences.add(name, "no such tensor", file.shape(name).to_string());
-  }
-  differences.finish();
-
-  detail::Stages stages;
-  std::vector<std::string> not_finite;
-  for_each_tensor(module, [&](const std::string& path, const auto& v) {
-    using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
-    const std::string name = detail::joined(prefix, path);
-    auto& values = std::get<detail::Stage<T>>(stages).values;
-    values.push_back(file.get<T>(name));
-    if constexpr (std::floating_point<T>) {
-      if (!kernel::all_finite(v.size(), std::as_const(values.back()).data())) not_finite.push_back(name);
-    }
-  });
-  for_each_tensor(module, [&](const std::string&, auto& v) {
-    auto& stage = std::get<detail::Stage<typename std::remove_cvref_t<decltype(v)>::Scalar>>(stages);
-    v = std::move(stage.values[stage.given++]);
-  });
-  return not_finite;
+  return detail::get_leaves(file, detail::leaves(module, true), prefix);
 }
 
 /// Writes one module into a file of its own, in one step. Throws io_error, and then nothing has changed.

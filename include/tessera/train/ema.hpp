@@ -19,21 +19,20 @@ class Ema {
     const double n = static_cast<double>(updates_++);
     const double warm = (1 + n) / (10 + n);
     const double d = decay_ < warm ? decay_ : warm;
-    std::vector<const void*> values;
-    for_each_tensor(module, [&](const std::string&, const auto& v) { values.push_back(&v); });
-    std::size_t i = 0;
-    for_each_tensor(average_, [&](const std::string&, auto& a) {
-      using Kept = std::remove_cvref_t<decltype(a)>;
-      using T = typename Kept::Scalar;
-      const Kept& value = *static_cast<const Kept*>(values[i++]);
-      if constexpr (std::floating_point<T>) {
-        using P = kernel::Pack<T>;
-        const auto keep = static_cast<T>(d);
-        a = detail::zip("Ema", std::move(a), value, [keep](P x, P v) { return fma(P(keep), x - v, v); });
-      } else {
-        a = value;  // a count has no average
-      }
-    });
+    const std::vector<detail::Leaf> from = detail::leaves(module, false), to = detail::leaves(average_, false);
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      detail::visit(to[i], [&](auto& a) {
+        using T = typename std::remove_cvref_t<decltype(a)>::Scalar;
+        const Tensor<T>& value = from[i].template tensor<T>();
+        if constexpr (std::floating_point<T>) {
+          using P = kernel::Pack<T>;
+          const auto keep = static_cast<T>(d);
+          a = detail::zip("Ema", std::move(a), value, [keep](P x, P v) { return fma(P(keep), x - v, v); });
+        } else {
+          a = value;  // a count has no average
+        }
+      });
+    }
   }
 
   const M& average() const { return average_; }

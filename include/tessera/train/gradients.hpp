@@ -18,11 +18,12 @@ class Gradients {
   template <Module M>
   void add(const M& module, Tape<Tensor<T>>& tape) {
     std::size_t i = 0;
-    for_each_parameter(module, [&](const std::string&, const auto& p) {
+    for (const detail::Leaf& leaf : detail::leaves(module, false)) {
+      if (!leaf.trained) continue;
       if (i == each_.size()) each_.emplace_back();
-      if (Tensor<T> g = tape.take_gradient(p)) accumulate(each_[i], std::move(g));
+      if (Tensor<T> g = tape.take_gradient(leaf.parameter<T>())) accumulate(each_[i], std::move(g));
       ++i;
-    });
+    }
   }
   void clear() { each_.clear(); }
 
@@ -62,13 +63,15 @@ class Gradients {
   /// Throws number_error naming the first parameter whose gradient is NaN or infinite.
   template <Module M>
   void check_finite(const M& module) const {
-    std::size_t i = 0;
-    for_each_parameter(module, [&](const std::string& path, const auto&) {
-      if (i < each_.size() && each_[i] && !kernel::all_finite(each_[i].size(), each_[i].data()))
-        throw number_error("gradient of `" + path +
+    const auto finite = [](const Tensor<T>& g) { return !g || kernel::all_finite(g.size(), g.data()); };
+    std::size_t bad = 0;
+    while (bad < each_.size() && finite(each_[bad])) ++bad;
+    if (bad == each_.size()) return;
+    for (const detail::Leaf& leaf : detail::leaves(module, true)) {
+      if (leaf.trained && bad-- == 0)
+        throw number_error("gradient of `" + leaf.path +
                            "` is not finite; lower the learning rate or clip the gradient norm");
-      ++i;
-    });
+    }
   }
 
  private:

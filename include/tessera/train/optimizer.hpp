@@ -65,12 +65,14 @@ class Optimizer {
   void step(M& module, const Gradients<T>& gradients, double factor = 1, double gradient_factor = 1) {
     ++steps_;
     std::size_t i = 0;
-    for_each_parameter(module, [&](const std::string&, auto& p) {
+    for (const detail::Leaf& leaf : detail::leaves(module, false)) {
+      if (!leaf.trained) continue;
       if (i == states_.size()) states_.emplace_back();
+      Parameter<T>& p = leaf.parameter<T>();
       if (i < gradients.size() && gradients[i] && !p.frozen)
         update(p.value, gradients[i], states_[i], factor * config_.rate, gradient_factor);
       ++i;
-    });
+    }
   }
 
   const OptimizerConfig& config() const { return config_; }
@@ -156,5 +158,9 @@ class Optimizer {
   Index steps_ = 0;
   std::vector<State> states_;
 };
+
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template class Optimizer<float>;
+#endif
 
 }  // namespace tessera::inline TESSERA_ISA

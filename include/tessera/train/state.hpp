@@ -32,12 +32,15 @@ namespace detail {
 /// Throws number_error that names the first tensor of a module with a NaN or an infinity.
 template <Module M>
 void check_weights(const M& module, const std::string& where) {
-  for_each_tensor(module, [&](const std::string& path, const auto& v) {
-    if constexpr (std::floating_point<typename std::remove_cvref_t<decltype(v)>::Scalar>) {
-      if (!kernel::all_finite(v.size(), v.data()))
-        throw number_error(where + "`" + path + "` holds a NaN or an infinity");
-    }
-  });
+  for (const Leaf& leaf : leaves(module, true)) {
+    const bool finite = visit(leaf, [](const auto& v) {
+      if constexpr (std::floating_point<typename std::remove_cvref_t<decltype(v)>::Scalar>)
+        return kernel::all_finite(v.size(), std::as_const(v).data());
+      else
+        return true;
+    });
+    if (!finite) throw number_error(where + "`" + leaf.path + "` holds a NaN or an infinity");
+  }
 }
 /// A whole number out of the metadata. Throws io_error.
 inline Index metadata_number(const Safetensors& file, const std::string& key) {
@@ -52,57 +55,71 @@ inline Index metadata_number(const Safetensors& file, const std::string& key) {
 }
 }  // namespace detail
 
-/// Adds `prefix.first.PATH`, `prefix.second.PATH` and `prefix.steps.PATH` for every parameter of the module that has
-/// them.
-template <class T, Module M>
-void put(Safetensors& file, const Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
+namespace detail {
+template <class T>
+void put_states(Safetensors& file, const Optimizer<T>& optimizer, const std::vector<Leaf>& leaves,
+                const std::string& prefix) {
   file.metadata[prefix] = describe(optimizer.config());
   file.metadata[prefix + ".steps"] = std::to_string(optimizer.steps());
   std::size_t i = 0;
-  for_each_parameter(module, [&](const std::string& path, const auto&) {
-    if (i < optimizer.states().size()) {
-      const auto& s = optimizer.states()[i];
-      if (s.first) file.put(prefix + ".first." + path, s.first);
-      if (s.second) file.put(prefix + ".second." + path, s.second);
-      if (s.steps > 0) file.put(prefix + ".steps." + path, Tensor<std::int64_t>::scalar(s.steps));
-    }
-    ++i;
-  });
+  for (const Leaf& leaf : leaves) {
+    if (!leaf.trained) continue;
+    if (i == optimizer.states().size()) break;
+    const auto& s = optimizer.states()[i++];
+    if (s.first) file.put(prefix + ".first." + leaf.path, s.first);
+    if (s.second) file.put(prefix + ".second." + leaf.path, s.second);
+    if (s.steps > 0) file.put(prefix + ".steps." + leaf.path, Tensor<std::int64_t>::scalar(s.steps));
+  }
 }
-
-/// Restores what put() added; the optimizer keeps its own configuration. Throws io_error and changes nothing when the
-/// file's optimizer is of another kind or a moment has another shape than its parameter.
-template <class T, Module M>
-void get(const Safetensors& file, Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
-  const Index steps = detail::metadata_number(file, prefix + ".steps");
+template <class T>
+void get_states(const Safetensors& file, Optimizer<T>& optimizer, const std::vector<Leaf>& leaves,
+                const std::string& prefix) {
+  const Index steps = metadata_number(file, prefix + ".steps");
   const std::string own = describe(optimizer.config());
   const auto described = file.metadata.find(prefix);
   const std::string kind = own.substr(0, own.find(' '));
   if (described == file.metadata.end() || !described->second.starts_with(kind + ' '))
     throw_io(file.source(), prefix, "the state of " + kind,
              described == file.metadata.end() ? "none" : quoted(described->second));
-  detail::Differences differences(file);
+  Differences differences(file);
   std::vector<typename Optimizer<T>::State> states;
-  for_each_parameter(module, [&](const std::string& path, const auto& p) {
+  for (const Leaf& leaf : leaves) {
+    if (!leaf.trained) continue;
     auto& s = states.emplace_back();
+    const Shape& shape = leaf.parameter<T>().value.shape();
     const auto moment = [&](const std::string& name, Tensor<T>& to) {
       if (!file.contains(name)) return;
-      if (file.shape(name) != p.value.shape())
-        differences.add(name, p.value.shape().to_string(), file.shape(name).to_string());
+      if (file.shape(name) != shape)
+        differences.add(name, shape.to_string(), file.shape(name).to_string());
       else
         to = file.get<T>(name);
     };
-    moment(prefix + ".first." + path, s.first);
-    moment(prefix + ".second." + path, s.second);
-    if (const std::string name = prefix + ".steps." + path; file.contains(name)) {
+    moment(prefix + ".first." + leaf.path, s.first);
+    moment(prefix + ".second." + leaf.path, s.second);
+    if (const std::string name = prefix + ".steps." + leaf.path; file.contains(name)) {
       if (file.shape(name).size() != 1)
         differences.add(name, "[]", file.shape(name).to_string());
       else
         s.steps = file.get<std::int64_t>(name)[0];
     }
-  });
+  }
   differences.finish();
   optimizer.restore(steps, std::move(states));
+}
+}  // namespace detail
+
+/// Adds `prefix.first.PATH`, `prefix.second.PATH` and `prefix.steps.PATH` for every parameter of the module that has
+/// them.
+template <class T, Module M>
+void put(Safetensors& file, const Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
+  detail::put_states(file, optimizer, detail::leaves(module, true), prefix);
+}
+
+/// Restores what put() added; the optimizer keeps its own configuration. Throws io_error and changes nothing when the
+/// file's optimizer is of another kind or a moment has another shape than its parameter.
+template <class T, Module M>
+void get(const Safetensors& file, Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
+  detail::get_states(file, optimizer, detail::leaves(module, true), prefix);
 }
 
 template <Module M>
@@ -117,5 +134,12 @@ void get(const Safetensors& file, Ema<M>& ema, const std::string& prefix = "ema"
   get(file, ema.average(), prefix);
   ema.set_updates(updates);
 }
+
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template void detail::put_states(Safetensors&, const Optimizer<float>&, const std::vector<detail::Leaf>&,
+                                                 const std::string&);
+TESSERA_INSTANCE template void detail::get_states(const Safetensors&, Optimizer<float>&, const std::vector<detail::Leaf>&,
+                                                 const std::string&);
+#endif
 
 }  // namespace tessera::inline TESSERA_ISA

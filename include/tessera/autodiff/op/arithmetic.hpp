@@ -190,4 +190,21 @@ X var(const X& x, Axes axes = Axes::all(), bool keep = false, Index correction =
   return sum(d * d, axes, keep) * (ScalarOf<X>(1) / static_cast<ScalarOf<X>>(n));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> operator+(Tensor<float>, const Tensor<float>&);
+TESSERA_INSTANCE template Tensor<float> operator-(Tensor<float>, const Tensor<float>&);
+TESSERA_INSTANCE template Tensor<float> operator*(Tensor<float>, const Tensor<float>&);
+TESSERA_INSTANCE template Tensor<float> operator/(Tensor<float>, const Tensor<float>&);
+TESSERA_INSTANCE template Tensor<float> operator*<float>(Tensor<float>, float);
+TESSERA_INSTANCE template Tensor<float> operator+<float>(Tensor<float>, float);
+TESSERA_INSTANCE template Tensor<float> operator/<float>(float, Tensor<float>);
+TESSERA_INSTANCE template void accumulate(Tensor<float>&, Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> operator+(Var<Tensor<float>>, Var<Tensor<float>>);
+TESSERA_INSTANCE template Var<Tensor<float>> operator-(Var<Tensor<float>>, const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Var<Tensor<float>> operator*(const Var<Tensor<float>>&, const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Var<Tensor<float>> operator/(const Var<Tensor<float>>&, const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Var<Tensor<float>> operator*<Tensor<float>>(Var<Tensor<float>>, float);
+TESSERA_INSTANCE template Var<Tensor<float>> operator+<Tensor<float>>(Var<Tensor<float>>, float);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

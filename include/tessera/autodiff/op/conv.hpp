@@ -184,4 +184,12 @@ inline Shape transposed_shape(const Shape& y, const Shape& w, const Stride2d& o,
           w[2] * o.groups};
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> conv2d(const Tensor<float>&, const Tensor<float>&, const Tensor<float>*, const Stride2d&);
+TESSERA_INSTANCE template Tensor<float> conv2d_transposed(const Tensor<float>&, const Tensor<float>&, const Tensor<float>*, const Stride2d&, const Shape&);
+TESSERA_INSTANCE template Tensor<float> conv2d_weight_adjoint(const Tensor<float>&, const Tensor<float>&, const Stride2d&, const Shape&);
+TESSERA_INSTANCE template Var<Tensor<float>> conv2d(const Var<Tensor<float>>&, const Var<Tensor<float>>&, const Var<Tensor<float>>*, const Stride2d&);
+TESSERA_INSTANCE template Var<Tensor<float>> conv2d_transposed(const Var<Tensor<float>>&, const Var<Tensor<float>>&, const Var<Tensor<float>>*, const Stride2d&, const Shape&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -18,4 +18,9 @@ Var<V> erf(const Var<V>& x) {
                           }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> erf(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> erf(const Var<Tensor<float>>&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -16,4 +16,9 @@ Var<V> exp(Var<V> x) {
   return x.tape()->record(y, wrt(x, [y](V g) { return std::move(g) * y; }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> exp(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> exp(Var<Tensor<float>>);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -119,4 +119,9 @@ Var<V> gated(Var<V> x) {
   }
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> gated(const Tensor<float>&);
+TESSERA_INSTANCE template Var<Tensor<float>> gated(Var<Tensor<float>>);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

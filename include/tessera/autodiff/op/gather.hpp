@@ -82,4 +82,11 @@ Var<V> embedding(const VarIds<V>& ids, const Parameter<T>& table) {
   return gather(lift(ids, table), ids.value);
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> gather(const Tensor<float>&, const Tensor<std::int32_t>&);
+TESSERA_INSTANCE template Tensor<float> scatter_add(const Tensor<float>&, const Tensor<std::int32_t>&, Index);
+TESSERA_INSTANCE template Var<Tensor<float>> gather(const Var<Tensor<float>>&, const Tensor<std::int32_t>&);
+TESSERA_INSTANCE template Var<Tensor<float>> embedding(const VarIds<Tensor<float>>&, const Parameter<float>&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -65,4 +65,11 @@ Var<V> gelu_tanh(Var<V> x) {
   }
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> gelu(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> gelu(Var<Tensor<float>>);
+TESSERA_INSTANCE template Tensor<float> gelu_tanh(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> gelu_tanh(Var<Tensor<float>>);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -15,4 +15,9 @@ Var<V> log(const Var<V>& x) {
   return x.tape()->record(log(x.value()), wrt(x, [x = x.value()](V g) { return std::move(g) / x; }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> log(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> log(const Var<Tensor<float>>&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

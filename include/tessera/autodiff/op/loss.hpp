@@ -48,4 +48,10 @@ X gaussian_kl(const X& mean_, const X& log_variance) {
   return sum(each) * (T(0.5) / static_cast<T>(each.rank() == 0 ? 1 : each.extent(0)));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> mse(const Tensor<float>&, const Tensor<float>&);
+TESSERA_INSTANCE template Var<Tensor<float>> mse(const Var<Tensor<float>>&, const Tensor<float>&);
+TESSERA_INSTANCE template Var<Tensor<float>> bce_logits(const Var<Tensor<float>>&, const Tensor<float>&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

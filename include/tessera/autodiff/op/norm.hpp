@@ -208,4 +208,9 @@ X batch_norm(const X& x, const X& gain, const X& bias, double epsilon = 1e-5,
   return reshape(y, x.shape());
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template detail::Normed<float> detail::normalise(const detail::NormKind&, const Tensor<float>&, const Tensor<float>&, const Tensor<float>&);
+TESSERA_INSTANCE template Var<Tensor<float>> detail::norm(const detail::NormKind&, const Var<Tensor<float>>&, const Var<Tensor<float>>&, const Var<Tensor<float>>&, detail::NormStatistics<float>*);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

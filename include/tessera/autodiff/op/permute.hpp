@@ -68,4 +68,9 @@ X transpose(const X& x) {
   return permute(x, order);
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> permute(const Tensor<float>&, AxisOrder);
+TESSERA_INSTANCE template Var<Tensor<float>> permute(const Var<Tensor<float>>&, AxisOrder);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -29,4 +29,9 @@ Var<V> pow(const Var<V>& x, ScalarOf<V> p) {
                           wrt(x, [p, x = x.value()](V g) { return std::move(g) * pow(x, p - 1) * p; }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> square(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> square(const Var<Tensor<float>>&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -160,4 +160,14 @@ Var<V> sum(const Var<V>& x, Axes axes = Axes::all(), bool keep = false) {
                           wrt(x, [from, kept](V g) { return broadcast_to(reshape(std::move(g), kept), from); }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> sum(Tensor<float>, Axes, bool);
+TESSERA_INSTANCE template Var<Tensor<float>> sum(const Var<Tensor<float>>&, Axes, bool);
+TESSERA_INSTANCE template Var<Tensor<float>> reshape(Var<Tensor<float>>, const Shape&);
+TESSERA_INSTANCE template Tensor<float> broadcast_to(Tensor<float>, const Shape&);
+TESSERA_INSTANCE template Var<Tensor<float>> broadcast_to(const Var<Tensor<float>>&, const Shape&);
+TESSERA_INSTANCE template Tensor<float> sum_to(Tensor<float>, const Shape&);
+TESSERA_INSTANCE template Tensor<float> detail::max_keep(Tensor<float>, unsigned);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

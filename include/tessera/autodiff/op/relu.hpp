@@ -44,4 +44,11 @@ Var<V> relu(Var<V> x) {
   return x.tape()->record(y, wrt(x, [y](V g) { return gate(std::move(g), y, 0); }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> leaky_relu<float>(Tensor<float>, float);
+TESSERA_INSTANCE template Var<Tensor<float>> leaky_relu<Tensor<float>>(Var<Tensor<float>>, float);
+TESSERA_INSTANCE template Tensor<float> relu(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> relu(Var<Tensor<float>>);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -48,4 +48,9 @@ X resize(const X& x, Index height, Index width, Resize how = Resize::bilinear) {
   return detail::resized(how, x, detail::resize_shape(x.shape(), height, width));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> detail::resized(Resize, const Tensor<float>&, const kernel::ResizeShape&);
+TESSERA_INSTANCE template Var<Tensor<float>> detail::resized(Resize, const Var<Tensor<float>>&, const kernel::ResizeShape&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -41,4 +41,9 @@ X rotate(const X& x, Index heads, double base = 10000, Index first = 0) {
   return detail::turn(x, heads, base, first, false);
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> detail::turn(Tensor<float>, Index, double, Index, bool);
+TESSERA_INSTANCE template Var<Tensor<float>> detail::turn(const Var<Tensor<float>>&, Index, double, Index, bool);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

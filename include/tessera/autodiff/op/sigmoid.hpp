@@ -26,4 +26,9 @@ Var<V> sigmoid(Var<V> x) {
   return x.tape()->record(y, wrt(x, [y](V g) { return sigmoid_adjoint(std::move(g), y); }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> sigmoid(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> sigmoid(Var<Tensor<float>>);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

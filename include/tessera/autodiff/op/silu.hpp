@@ -33,4 +33,9 @@ Var<V> silu(Var<V> x) {
   }
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> silu(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> silu(Var<Tensor<float>>);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

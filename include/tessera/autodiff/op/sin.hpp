@@ -26,4 +26,11 @@ Var<V> cos(const Var<V>& x) {
   return x.tape()->record(cos(x.value()), wrt(x, [x = x.value()](V g) { return -(std::move(g) * sin(x)); }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> sin(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> sin(const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Tensor<float> cos(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> cos(const Var<Tensor<float>>&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -192,4 +192,13 @@ X repeat(const X& x, int axis, Index times) {
   return reshape(y, x.shape().with(a, s.extent * times));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> slice(const Tensor<float>&, int, Index, Index);
+TESSERA_INSTANCE template Tensor<float> pad(const Tensor<float>&, int, Index, Index);
+TESSERA_INSTANCE template Var<Tensor<float>> slice(const Var<Tensor<float>>&, int, Index, Index);
+TESSERA_INSTANCE template Var<Tensor<float>> pad(const Var<Tensor<float>>&, int, Index, Index);
+TESSERA_INSTANCE template Tensor<float> concat(std::span<const Tensor<float>>, int);
+TESSERA_INSTANCE template Var<Tensor<float>> concat(std::span<const Var<Tensor<float>>>, int);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -116,4 +116,15 @@ X cross_entropy(const X& logits, const Tensor<std::int32_t>& targets, CrossEntro
   }
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> softmax(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> softmax(const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Tensor<float> log_softmax(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> log_softmax(const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Tensor<float> logsumexp(const Tensor<float>&);
+TESSERA_INSTANCE template Var<Tensor<float>> logsumexp(const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Tensor<float> cross_entropy(const Tensor<float>&, const Tensor<std::int32_t>&, CrossEntropyOptions);
+TESSERA_INSTANCE template Var<Tensor<float>> cross_entropy(const Var<Tensor<float>>&, const Tensor<std::int32_t>&, CrossEntropyOptions);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

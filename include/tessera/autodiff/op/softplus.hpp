@@ -14,4 +14,9 @@ Var<V> softplus(const Var<V>& x) {
   return x.tape()->record(softplus(x.value()), wrt(x, [x = x.value()](V g) { return std::move(g) * sigmoid(x); }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> softplus(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> softplus(const Var<Tensor<float>>&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

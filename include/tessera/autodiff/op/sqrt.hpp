@@ -26,4 +26,11 @@ Var<V> rsqrt(const Var<V>& x) {
   return x.tape()->record(y, wrt(x, [y](V g) { return std::move(g) * (y * y * y) * ScalarOf<V>(-0.5); }));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> sqrt(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> sqrt(const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Tensor<float> rsqrt(Tensor<float>);
+TESSERA_INSTANCE template Var<Tensor<float>> rsqrt(const Var<Tensor<float>>&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

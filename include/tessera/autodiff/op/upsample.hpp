@@ -78,4 +78,11 @@ X average_pool(const X& x, Index factor) {
   return block_sum(x, factor) * (ScalarOf<X>(1) / static_cast<ScalarOf<X>>(factor * factor));
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template Tensor<float> upsample_nearest(const Tensor<float>&, Index);
+TESSERA_INSTANCE template Tensor<float> block_sum(const Tensor<float>&, Index);
+TESSERA_INSTANCE template Var<Tensor<float>> upsample_nearest(const Var<Tensor<float>>&, Index);
+TESSERA_INSTANCE template Var<Tensor<float>> block_sum(const Var<Tensor<float>>&, Index);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA
