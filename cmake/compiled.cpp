@@ -30,6 +30,8 @@
 #include <tessera/autodiff/op/upsample.hpp>
 #include <tessera/io/safetensors.hpp>
 #include <tessera/kernel/gemm.hpp>
+#include <tessera/kernel/philox.hpp>
 #include <tessera/nn/init.hpp>
+#include <tessera/nn/save.hpp>
 #include <tessera/train/optimizer.hpp>
 #include <tessera/train/state.hpp>

@@ -49,10 +49,8 @@ struct Residual {
     if (in != out) skip = start.conv(in, out, 1);
   }
   Value operator()(const Value& x, const Value& e) const {
-    const Value shift = time(e);
-    Value h = conv1(norm1.silu(x)) + reshape(shift, {1, 1, 1, shift.cols()});
-    h = norm2.silu(h);
-    return conv2(h) + (skip ? (*skip)(x) : x);
+    const Value h = conv1.shifted(norm1.silu(x), time(e));
+    return conv2.added_to(skip ? (*skip)(x) : x, norm2.silu(h));
   }
   static void members(auto& self, auto&& see) {
     see("norm1", self.norm1);

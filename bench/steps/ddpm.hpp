@@ -34,9 +34,8 @@ struct Residual {
   }
   template <Value X>
   X operator()(const X& x, const X& e) const {
-    const X shift = time(e);
-    const X h = conv1(norm1.silu(x)) + reshape(shift, {shift.extent(0), 1, 1, shift.cols()});
-    return (skip ? (*skip)(x) : x) + conv2(norm2.silu(h));
+    const X h = conv1.shifted(norm1.silu(x), time(e));
+    return conv2.added_to(skip ? (*skip)(x) : x, norm2.silu(h));
   }
   static void members(auto& self, auto&& see) {
     see("norm1", self.norm1);

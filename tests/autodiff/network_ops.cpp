@@ -18,6 +18,11 @@ TEST_CASE("convolutions have the gradients of finite differences, second ones to
   const Stride2d same{.pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
   check_gradient([same](const auto& x, const auto& w, const auto& b) { return conv2d(x, w, b, same); },
                  {{1, 3, 4, 2}, {3, 3, 2, 2}, {2}});
+  check_gradient([same](const auto& x, const auto& w, const auto& b) { return conv2d(x, w, b, same); },
+                 {{2, 3, 2, 2}, {3, 3, 2, 2}, {2, 2}});  // each picture its own bias
+  check_gradient(
+      [same](const auto& r, const auto& x, const auto& w, const auto& b) { return conv2d_added(r, x, w, &b, same); },
+      {{2, 3, 2, 2}, {2, 3, 2, 2}, {3, 3, 2, 2}, {2}});
   const Stride2d strided{
       .stride_h = 2, .stride_w = 1, .pad_top = 1, .pad_left = 0, .pad_bottom = 0, .pad_right = 2, .dilation_w = 2};
   check_gradient([strided](const auto& x, const auto& w) { return conv2d(x, w, strided); },

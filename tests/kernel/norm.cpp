@@ -178,6 +178,23 @@ TEMPLATE_TEST_CASE("batch norm is the formula; given the same statistics it eval
   }
 }
 
+TEST_CASE("a layer norm's adjoint from what came out is that from what went in", "[kernel][norm]") {
+  for (const Index cols : {1, 7, 16, 37}) {
+    const Index rows = 9, n = rows * cols;
+    const auto x = laws::numbers<double>(n, 1), dy = laws::numbers<double>(n, 2), gain = laws::numbers<double>(cols, 3);
+    std::vector<double> h(size(n)), mean(size(rows)), rstd(size(rows));
+    kernel::layer_norm<double>(rows, cols, x.data(), nullptr, nullptr, eps, h.data(), mean.data(), rstd.data());
+    for (const double* const g : {static_cast<const double*>(nullptr), gain.data()}) {
+      Gradients in(n, cols), out(n, cols);
+      kernel::layer_norm_adjoint<double>(rows, cols, x.data(), g, mean.data(), rstd.data(), dy.data(), in.dx, in.dgain,
+                                         in.dbias);
+      kernel::layer_norm_adjoint<double>(rows, cols, h.data(), g, nullptr, rstd.data(), dy.data(), out.dx, out.dgain,
+                                         out.dbias);
+      for (std::size_t i = 0; i < in.all.size(); ++i) CHECK(std::abs(in.all[i] - out.all[i]) < 1e-9);
+    }
+  }
+}
+
 TEST_CASE("adjoints of the norms are their derivatives", "[kernel][norm]") {
   using V = std::vector<double>;
   const Index rows = 5, cols = 7;

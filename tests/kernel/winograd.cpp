@@ -105,3 +105,31 @@ TEST_CASE("convolutions have the same bits on one thread and on many", "[kernel]
     CHECK((y[0] == y[2] && dx[0] == dx[2] && dw[0] == dw[2]));
   }
 }
+
+TEST_CASE("residuals and a bias a picture give the bits of sums made afterwards, whatever the way", "[kernel]") {
+  for (const ConvShape& s :
+       {three_by_three(3, 16, 16, 40, 36), three_by_three(2, 5, 5, 64, 40), three_by_three(9, 16, 16, 32, 32),
+        three_by_three(3, 8, 8, 16, 64), three_by_three(2, 9, 9, 64, 3),
+        ConvShape{.batch = 2, .height = 4, .width = 5, .in_channels = 24, .out_channels = 20},
+        ConvShape{.batch = 2, .width = 50, .in_channels = 24, .out_channels = 24, .kernel_w = 3, .groups = 2},
+        ConvShape{.height = 6, .width = 5, .in_channels = 24, .out_channels = 24, .kernel_w = 3, .groups = 24}}) {
+    const auto x = numbers<float>(static_cast<Index>(inputs(s)), 1), w = numbers<float>(s.weights(), 2);
+    const auto residual = numbers<float>(static_cast<Index>(outputs(s)), 3);
+    const auto bias = numbers<float>(s.batch * s.out_channels, 4);
+    ConvShape one = s;
+    one.batch = 1;
+    std::vector<float> wanted(outputs(s)), plain(outputs(s)), seen(outputs(s)), in_place = residual;
+    const auto n = static_cast<Index>(outputs(one)), xs = static_cast<Index>(inputs(one));
+    for (Index b = 0; b < s.batch; ++b)
+      kernel::conv(one, x.data() + b * xs, w.data(), bias.data() + b * s.out_channels, wanted.data() + b * n);
+    kernel::conv(s, x.data(), w.data(), kernel::ConvAddends<float>{bias.data(), s.out_channels}, plain.data());
+    CHECK(plain == wanted);
+    for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] += residual[i];
+    kernel::conv(s, x.data(), w.data(), kernel::ConvAddends<float>{bias.data(), s.out_channels, residual.data()},
+                 seen.data());
+    kernel::conv(s, x.data(), w.data(), kernel::ConvAddends<float>{bias.data(), s.out_channels, in_place.data()},
+                 in_place.data());
+    CHECK(seen == wanted);
+    CHECK(in_place == wanted);
+  }
+}

@@ -123,3 +123,29 @@ TEST_CASE("sinusoids have the values of their formula", "[nn]") {
   const double expected[] = {1, 1, 0, 0, std::cos(3.0), std::cos(0.3), std::sin(3.0), std::sin(0.3)};
   for (int i = 0; i < 8; ++i) REQUIRE(y[i] == Approx(expected[i]).margin(1e-12));
 }
+
+TEST_CASE("a convolution added to something or shifted gives the bits of separate sums and leaves operands alone",
+          "[nn]") {
+  Rng rng(5);
+  for (const bool bias : {true, false}) {
+    for (const Index channels : {40, 5}) {  // by Winograd and directly
+      Conv2d<float> conv({.in = channels, .out = channels, .bias = bias}, rng);
+      if (bias) conv.bias->value = init::normal<float>({channels}, 1, rng);
+      const auto x = init::normal<float>({2, 9, 8, channels}, 1, rng), y = init::normal<float>(x.shape(), 1, rng);
+      const Tensor<float> before = y.clone(), wanted = y + conv(x);
+      CHECK(same_bytes(conv.added_to(y, x), wanted));
+      CHECK(same_bytes(y, before));
+      CHECK(same_bytes(conv.added_to(y.clone(), x), wanted));
+      const auto shift = init::normal<float>({2, channels}, 1, rng);
+      Conv2d<float> plain = conv;
+      plain.bias.reset();
+      const Tensor<float> sums = bias ? shift + conv.bias->value : shift;
+      for (Index b = 0; b < 2; ++b) {
+        plain.bias = Parameter<float>{slice(sums, 0, b, b + 1).reshaped({channels})};
+        CHECK(same_bytes(slice(conv.shifted(x, shift), 0, b, b + 1), plain(slice(x, 0, b, b + 1))));
+      }
+      CHECK_THROWS_AS(conv.added_to(y, slice(x, 0, 0, 1)), shape_error);
+      CHECK_THROWS_AS(conv.shifted(x, slice(shift, 1, 0, 3)), shape_error);
+    }
+  }
+}

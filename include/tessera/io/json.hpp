@@ -94,7 +94,11 @@ class Json {
     return out;
   }
 
-  bool operator==(const Json& other) const { return value_ == other.value_; }
+  /// A template because comparing variants is slow to compile, and few programs do.
+  template <std::same_as<Json> Other>
+  bool operator==(const Other& other) const {
+    return value_ == other.value_;
+  }
 
  private:
   struct Builder;

@@ -3,6 +3,7 @@
 //   ConvShape s{.batch = 8, .height = 32, .width = 32, .in_channels = 64, .out_channels = 64,
 //               .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
 //   conv(s, x, w, bias, y);               y  = x * w + bias
+//   conv(s, x, w, ConvAddends<float>{.bias = bias, .residual = r}, y);    y = r + (x * w + bias), perhaps in place
 //   conv_input_adjoint(s, dy, w, dx);     dx = the transposed convolution of dy
 //   conv_weight_adjoint(s, x, dy, dw);
 //   ConvWeights<float> kept(s, w);        for weights that stay the same over many calls:
@@ -20,6 +21,7 @@
 #include <tessera/kernel/conv_plain.hpp>
 #include <tessera/kernel/conv_shape.hpp>
 #include <tessera/kernel/depthwise.hpp>
+#include <tessera/kernel/elementwise.hpp>
 #include <tessera/kernel/gemm.hpp>
 #include <tessera/kernel/winograd.hpp>
 #include <tessera/kernel/winograd_thin.hpp>
@@ -149,9 +151,9 @@ void conv(const ConvShape& s, const T* x, const T* w, const std::type_identity_t
   if constexpr (std::is_same_v<T, float>) {
     switch (conv_way<T>(s)) {
       case ConvWay::winograd4:
-        return winograd<4>(s, false, x, static_cast<const T*>(nullptr), w, bias, y);
+        return winograd<4>(s, false, x, static_cast<const T*>(nullptr), w, ConvAddends<T>{bias}, y);
       case ConvWay::winograd2:
-        return winograd<2>(s, false, x, static_cast<const T*>(nullptr), w, bias, y);
+        return winograd<2>(s, false, x, static_cast<const T*>(nullptr), w, ConvAddends<T>{bias}, y);
       case ConvWay::direct:
         return conv_direct_once(s, x, w, static_cast<const T*>(bias), y);
       default:
@@ -161,16 +163,37 @@ void conv(const ConvShape& s, const T* x, const T* w, const std::type_identity_t
   conv(s, x, ConvWeights<T>(s, w), bias, y);
 }
 
+/// y = (x * w + bias) + residual, the bias perhaps each picture's own: the same bits as convolution and additions one
+/// after the other. Winograd's output transform adds on its way; other ways take a picture, or a pass, more.
+template <class T>
+void conv(const ConvShape& s, const T* x, const T* w, const ConvAddends<T>& add, T* y) {
+  if constexpr (std::is_same_v<T, float>) {
+    const ConvWay way = conv_way<T>(s);
+    if (way == ConvWay::winograd4) return winograd<4>(s, false, x, static_cast<const T*>(nullptr), w, add, y);
+    if (way == ConvWay::winograd2) return winograd<2>(s, false, x, static_cast<const T*>(nullptr), w, add, y);
+  }
+  ConvShape part = s;
+  const Index parts = add.bias_step != 0 ? s.batch : 1;
+  if (add.bias_step != 0) part.batch = 1;
+  const Index in = part.batch * s.height * s.width * s.in_channels,
+              out = part.batch * s.out_height() * s.out_width() * s.out_channels;
+  const bool in_place = add.residual == y;
+  const Scratch<T> room(in_place ? out : 0);
+  for (Index i = 0; i < parts; ++i) {
+    T* const to = in_place ? room.data() : y + i * out;
+    conv(part, x + i * in, w, add.bias ? add.bias + i * add.bias_step : nullptr, to);
+    if (!add.residual) continue;
+    zip(out, to, add.residual + i * out, y + i * out, [](Pack<T> sum, Pack<T> r) { return sum + r; });
+  }
+}
+
 /// dx = the gradient of <dy, conv(x)> by x, which is also the transposed convolution of dy; bias is over in_channels.
 template <class T>
 void conv_input_adjoint(const ConvShape& s, const T* dy, const T* w, T* dx,
                         const std::type_identity_t<T>* bias = nullptr) {
   if constexpr (std::is_same_v<T, float>) {
     const auto by_winograd = [&](auto side) {
-      constexpr int M = side;
-      const Scratch<T> u(winograd_packed<M, T>(s, true));
-      winograd_weights<M>(s, w, true, u.data());
-      winograd<M>(s, true, dy, u.data(), bias, dx);
+      winograd<side>(s, true, dy, static_cast<const T*>(nullptr), w, ConvAddends<T>{bias}, dx);
     };
     switch (conv_way<T>(s, true)) {
       case ConvWay::winograd4:

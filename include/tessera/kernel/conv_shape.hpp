@@ -28,4 +28,12 @@ struct ConvShape {
   }
 };
 
+/// What a convolution adds to its sums on their way out.
+template <class T>
+struct ConvAddends {
+  const T* bias = nullptr;      // [out_channels], or none
+  Index bias_step = 0;          // from picture to picture: out_channels where each has a bias of its own
+  const T* residual = nullptr;  // of y's shape and perhaps y itself, or none
+};
+
 }  // namespace tessera::inline TESSERA_ISA::kernel

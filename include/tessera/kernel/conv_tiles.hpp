@@ -105,7 +105,11 @@ template <class T>
 struct ColumnPointers {
   const T* const* column;
   Index offset;
-  [[gnu::always_inline]] T at(int i, Index k) const { return column[k][offset + i]; }
+  [[gnu::always_inline]] const T* start(Index k) const {
+    const T* p = column[k] + offset;
+    asm("" : "+r"(p));  // else g++ keeps offset + i, as many registers as rows, in vector registers and on the stack
+    return p;
+  }
 };
 
 /// to[i][j] = or += sum over k of column[k][offset + i] right[k][j], for i in [first, last) and j < columns. Columns
@@ -126,13 +130,29 @@ void add_outer_products(const T* const* column, Index offset, Index count, const
           constexpr int R = tile;
           // A column may not be read past its end: the last tile begins earlier and leaves out the rows it repeats.
           const Index begin = i + R <= rows ? i : rows - R;
+          T* const corner = to + i * pitch + j;
+          for (Index r = 0; r < height; ++r) expect_stores(corner + r * pitch);
           Pack<T> acc[R][tile_regs];
           clear(acc);
           fma_tile<R, tile_regs>(acc, depth, ColumnPointers<T>{column + k, offset + begin}, panel, right_pitch);
+          if (height == R && begin == i && columns - j >= N) {
+            if (add || k > 0) {
+#pragma GCC unroll 16
+              for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+                for (int v = 0; v < tile_regs; ++v) acc[r][v] += Pack<T>::load(corner + r * pitch + v * lanes_of<T>);
+              }
+            }
+#pragma GCC unroll 16
+            for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+              for (int v = 0; v < tile_regs; ++v) acc[r][v].store(corner + r * pitch + v * lanes_of<T>);
+            }
+            return;
+          }
           T part[R * N];
           store_tile(acc, part);
-          copy_tile(part + (i - begin) * N, height, columns - j < N ? columns - j : N, add || k > 0, to + i * pitch + j,
-                    pitch);
+          copy_tile(part + (i - begin) * N, height, columns - j < N ? columns - j : N, add || k > 0, corner, pitch);
         });
       }
     }

@@ -292,8 +292,8 @@ void gemm_batched(Index batch, Index M, Index N, Index K, View<T> a, Index a_ste
 }
 
 #ifdef TESSERA_INSTANCE  // tessera::compiled
-TESSERA_INSTANCE template void detail::multiply(bool, Index, Index, Index, View<float>, View<float>, float*, Index, bool,
-                                               const detail::AnyEpilogue<float>&);
+TESSERA_INSTANCE template void detail::multiply(bool, Index, Index, Index, View<float>, View<float>, float*, Index,
+                                                bool, const detail::AnyEpilogue<float>&);
 #endif
 
 }  // namespace tessera::inline TESSERA_ISA::kernel

@@ -59,17 +59,19 @@ void norm_rows(Index rows, Index cols, const T* x, const T* gain, const T* bias,
 }
 
 /// With h = (x - mean) rstd and d = dy gain:  dx = rstd (d - avg(d) - h avg(d h)), without avg(d) for RMS norm;
-/// dgain = sum over rows of dy h, dbias = sum over rows of dy. dx may be dy; dgain and dbias may be null.
+/// dgain = sum over rows of dy h, dbias = sum over rows of dy. dx may be dy; dgain and dbias may be null. Of a layer
+/// norm, mean may be null too: then x is h, what came out of one without gain and bias.
 template <bool centred, class T>
 void norm_rows_adjoint(Index rows, Index cols, const T* x, const T* gain, const T* mean, const T* rstd, const T* dy,
                        T* dx, T* dgain, T* dbias) {
+  const bool is_h = centred && !mean;
   if (dbias) sum_rows(rows, cols, dy, dbias);
   if (dgain) {
     fold_columns<Add>(
         rows, cols,
         [=](Index r, Index c, Index count) {
-          const Pack<T> v = load_up_to(x + r * cols + c, count), m(centred ? mean[r] : T(0));
-          return load_up_to(dy + r * cols + c, count) * ((v - m) * Pack<T>(rstd[r]));
+          const Pack<T> v = load_up_to(x + r * cols + c, count), m(mean ? mean[r] : T(0));
+          return load_up_to(dy + r * cols + c, count) * ((v - m) * Pack<T>(is_h ? T(1) : rstd[r]));
         },
         dgain);
   }
@@ -77,7 +79,7 @@ void norm_rows_adjoint(Index rows, Index cols, const T* x, const T* gain, const 
     for (Index r = begin; r < end; ++r) {
       const T* row = x + r * cols;
       const T* d = dy + r * cols;
-      const T s = rstd[r], m = centred ? mean[r] : T(0);
+      const T s = rstd[r], m = mean ? mean[r] : T(0), to_h = is_h ? T(1) : s;
       const auto scaled = [=](Index i, Index count) {
         const Pack<T> v = load_up_to(d + i, count);
         return gain ? v * load_up_to(gain + i, count) : v;
@@ -87,11 +89,11 @@ void norm_rows_adjoint(Index rows, Index cols, const T* x, const T* gain, const 
       const T along = static_cast<T>(fold<Add, T>(cols,
                                                   [=](Index i, Index count) {
                                                     return scaled(i, count) *
-                                                           ((load_up_to(row + i, count) - Pack<T>(m)) * Pack<T>(s));
+                                                           ((load_up_to(row + i, count) - Pack<T>(m)) * Pack<T>(to_h));
                                                   }) /
                                      n);
       const auto rule = [=](Pack<T> v, Pack<T> g) {
-        const Pack<T> h = (v - Pack<T>(m)) * Pack<T>(s);
+        const Pack<T> h = (v - Pack<T>(m)) * Pack<T>(to_h);
         return Pack<T>(s) * fnma(h, Pack<T>(along), g - Pack<T>(average));
       };
       const T *const in[] = {row, d}, *const in_gain[] = {row, d, gain};

@@ -226,4 +226,9 @@ void philox_fill(float* out, Index count, Index first_unit, std::uint32_t use, s
 #pragma GCC diagnostic pop
 #endif
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template void philox_fill<NormalFill>(float*, Index, Index, std::uint32_t, std::uint64_t);
+TESSERA_INSTANCE template void philox_fill<UniformFill>(float*, Index, Index, std::uint32_t, std::uint64_t);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA::kernel

@@ -52,6 +52,15 @@ struct Panel {
   [[gnu::always_inline]] T at(int i, Index k) const { return data[k * W + i]; }
 };
 
+/// A(i, k), from column k where A says where that starts.
+template <class T, class A>
+[[gnu::always_inline]] inline T number_at(const A& a, const T* column, int i, Index k) {
+  if constexpr (requires { a.start(k); })
+    return column[i];
+  else
+    return a.at(i, k);
+}
+
 /// acc += A B over k in [0, K); row k of B is V registers at b + k * ldb. All of b's registers are read in full. An A
 /// with a member expect(k) is told of every k in time: a place for prefetches.
 // Keep this loop plain: g++ loses 20 % on a k += 4 unrolled by hand; and call it directly: clang makes a function of a
@@ -63,9 +72,11 @@ template <int R, int V, class T, class A>
     Pack<T> row[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) row[v] = Pack<T>::load(b + k * ldb + v * lanes_of<T>);
+    const T* column = nullptr;
+    if constexpr (requires { a.start(k); }) column = a.start(k);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
-      const Pack<T> x(a.at(i, k));
+      const Pack<T> x(number_at<T>(a, column, i, k));
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) acc[i][v] = fma(x, row[v], acc[i][v]);
     }

@@ -123,10 +123,10 @@ void winograd_input(const Tiling& g, const T* x, Index first, Index count, const
   }
 }
 
-/// y = A^T P A + bias, columns [begin, end) of y, for the same tiles; P's first column is `begin`.
+/// y = A^T P A + bias + residual, columns [begin, end) of y, for the same tiles; P's first column is `begin`.
 template <int M, class T>
 void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first, Index count, Index begin, Index end,
-                     const T* bias, T* y) {
+                     const ConvAddends<T>& add, T* y) {
   using W = Winograd<M>;
   constexpr int N = W::T;
   constexpr Index L = lanes_of<T>;
@@ -134,7 +134,10 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
     const auto at = g.place(first + t, M);
     const Index down = g.out_height - at.y < M ? g.out_height - at.y : M,
                 across = g.out_width - at.x < M ? g.out_width - at.x : M;
-    T* corner = y + ((at.picture * g.out_height + at.y) * g.out_width + at.x) * g.out;
+    const Index offset = ((at.picture * g.out_height + at.y) * g.out_width + at.x) * g.out;
+    T* const corner = y + offset;
+    const T* const bias = add.bias ? add.bias + at.picture * add.bias_step : nullptr;
+    const T* const residual = add.residual ? add.residual + offset : nullptr;
     for (Index c = begin; c < end; c += lanes_of<T>) {
       const T* from = p + t * rows.pitch + c - begin;
       const Pack<T> shift = bias ? load_left(bias + c, end - c) : Pack<T>(T(0));
@@ -157,14 +160,20 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
         if (row >= down) continue;
 #pragma GCC unroll 4
         for (int column = 0; column < M; ++column) {
-          if (column < across) (d[column] + shift).store(to + row * row_step + column * column_step);
+          if (column >= across) continue;
+          Pack<T> sum = d[column] + shift;
+          if (whole && residual) sum += Pack<T>::load(residual + c + row * row_step + column * column_step);
+          sum.store(to + row * row_step + column * column_step);
         }
       }
       if (whole) continue;
       for (Index i = 0; i < down * across; ++i) {
         const Index row = i / across, column = i % across;
-        T* pixel = corner + (row * g.out_width + column) * g.out;
-        for (Index k = c; k < end; ++k) pixel[k] = room[(row * M + column) * L + k - c];
+        const Index pixel = (row * g.out_width + column) * g.out;
+        for (Index k = c; k < end; ++k) {
+          const T sum = room[(row * M + column) * L + k - c];
+          corner[pixel + k] = residual ? sum + residual[pixel + k] : sum;
+        }
       }
     }
   }
@@ -238,29 +247,41 @@ void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u, detail
   const Index in = adjoint ? s.out_channels : s.in_channels, all = adjoint ? s.in_channels : s.out_channels;
   const Index out = some.count < 0 ? all : some.count;
   const Index numbers = in * detail::round_up(out, tile_cols<T>), step = detail::point_step_of_weights<T>(in, out);
-  detail::Tap tap[9];
-  for (Index t = 0; t < 9; ++t) tap[t] = {0, 0, adjoint ? 8 - t : t};
-  Scratch<T> packed(9 * numbers);  // [panel][tap][channel][column of the panel]
-  detail::pack_weights(s, 0, adjoint, tap, 9, w, packed.data(), some);
   const Index panel = in * tile_cols<T>;
+  // Whole panels are read where they lie, if nine rows at a time are not as many pages. Others, and those of the turned
+  // weights, from panels [panel][tap][channel][column of the panel].
+  const bool in_place = !adjoint && out % tile_cols<T> == 0 && all <= 512;
+  const Scratch<T> packed(in_place ? 0 : 9 * numbers);
+  if (!in_place) {
+    detail::Tap tap[9];
+    for (Index t = 0; t < 9; ++t) tap[t] = {0, 0, adjoint ? 8 - t : t};
+    detail::pack_weights(s, 0, adjoint, tap, 9, w, packed.data(), some);
+  }
+  const Index tap_step = in_place ? in * all : panel, row = in_place ? all : tile_cols<T>;
   parallel_for(numbers / tile_cols<T>, 16, [&](Index begin, Index end) {
-    for (Index e = begin * tile_cols<T>; e < end * tile_cols<T>; e += lanes_of<T>) {
-      const T* from = packed.data() + e / panel * 9 * panel + e % panel;
-      Pack<T> half[N][3];
+    for (Index r = begin; r < end; ++r) {  // channel r % in of panel r / in
+      const T* from =
+          (in_place ? w + some.first + r / in * tile_cols<T> : packed.data() + r / in * 9 * panel) + r % in * row;
+      for (int c = 0; c < tile_cols<T>; c += lanes_of<T>) {
+        Pack<T> half[3 * N];
 #pragma GCC unroll 4
-      for (int column = 0; column < 3; ++column) {
-        const Pack<T> g0 = Pack<T>::load(from + column * panel), g1 = Pack<T>::load(from + (3 + column) * panel);
-        const Pack<T> g2 = Pack<T>::load(from + (6 + column) * panel);
+        for (int column = 0; column < 3; ++column) {
+          Pack<T> g[3];
+#pragma GCC unroll 4
+          for (int i = 0; i < 3; ++i) {
+            const T* at = from + (i * 3 + column) * tap_step + c;
+            __builtin_prefetch(at + 8 * row);  // rows lie apart
+            g[i] = Pack<T>::load(at);
+          }
+          W::weights(g, 1, half + column, 3);
+        }
+        T* to = u + r * tile_cols<T> + c;
 #pragma GCC unroll 8
-        for (int i = 0; i < N; ++i)
-          half[i][column] = fma(Pack<T>(W::G[i][0]), g0, fma(Pack<T>(W::G[i][1]), g1, Pack<T>(W::G[i][2]) * g2));
-      }
+        for (int i = 0; i < N; ++i) {
+          Pack<T> g[N];
+          W::weights(half + i * 3, 1, g, 1);
 #pragma GCC unroll 8
-      for (int i = 0; i < N; ++i) {
-#pragma GCC unroll 8
-        for (int j = 0; j < N; ++j) {
-          fma(Pack<T>(W::G[j][0]), half[i][0], fma(Pack<T>(W::G[j][1]), half[i][1], Pack<T>(W::G[j][2]) * half[i][2]))
-              .store(u + (i * N + j) * step + e);
+          for (int j = 0; j < N; ++j) g[j].store(to + (i * N + j) * step);
         }
       }
     }
@@ -274,7 +295,7 @@ template <class T>
 struct WinogradForm {
   Index side, points;
   void (*input)(const Tiling&, const T*, Index, Index, const Rows&, const T*, T*);
-  void (*output)(const Tiling&, const T*, const Rows&, Index, Index, Index, Index, const T*, T*);
+  void (*output)(const Tiling&, const T*, const Rows&, Index, Index, Index, Index, const ConvAddends<T>&, T*);
   void (*weights)(const ConvShape&, const T*, bool, T*, WeightColumns);
 };
 
@@ -287,47 +308,47 @@ Index winograd_together(const Tiling& g, Index points) {
   return most >= g.out ? g.out : most > N ? most : N;
 }
 
-/// Few tiles: threads share the points, so that each reads only its part of the weights. Those come as u, or, where
-/// that is nullptr, are made from w.
+/// Few tiles: each panel of columns has one owner, who makes its weights ready in the second cache and uses them up
+/// before the next. Those come as u, or, where that is nullptr, are made from w. Where there are more threads than
+/// panels, owners share a panel's tiles.
 template <class T>
 void winograd_few_tiles(const WinogradForm<T>& form, const Tiling& g, const ConvShape& s, bool adjoint, const T* x,
-                        const T* u, const T* w, const T* bias, T* y) {
+                        const T* u, const T* w, const ConvAddends<T>& add, T* y) {
   constexpr Index N = tile_cols<T>;
-  const Index points = form.points, together = u ? g.out : winograd_together<T>(g, points);
-  const Index u_step = point_step_of_weights<T>(g.in, together);
-  const Rows v_rows(g.total, g.in), p_rows(g.total, round_up(together, N));
-  Scratch<T> zeros(g.in + N), v(points * v_rows.step), p(points * p_rows.step), made(u ? 0 : points * u_step);
+  const Index points = form.points, panels = (g.out + N - 1) / N, threads = workers::threads();
+  const Index wanted = (threads + panels - 1) / panels, most = (g.total + tile_rows - 1) / tile_rows;
+  const Index groups = wanted < most ? wanted : most, together = (g.total + groups - 1) / groups;
+  const Index u_step = point_step_of_weights<T>(g.in, u ? g.out : N);
+  const Rows v_rows(g.total, g.in), p_rows(together, N);
+  const Scratch<T> zeros(g.in + N), v(points * v_rows.step);
   for (Index c = 0; c < g.in + N; ++c) zeros[c] = T(0);
-  Scratch<const T*> v_row(g.total + tile_rows);
-  Scratch<T*> p_row(g.total + tile_rows);
+  const Scratch<const T*> v_row(g.total + tile_rows);
   row_table<const T>(v.data(), v_rows.pitch, g.total, v_row.data());
-  row_table(p.data(), p_rows.pitch, g.total, p_row.data());
   parallel_for(g.total, 4, [&](Index begin, Index end) {
     form.input(g, x, begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
   });
-  for (Index first = 0; first < g.out; first += together) {
-    const Index columns = g.out - first < together ? g.out - first : together;
-    const Index step = point_step_of_weights<T>(g.in, columns);
-    if (!u) form.weights(s, w, adjoint, made.data(), {first, columns});
-    const T* const weights = u ? u : made.data();
-    parallel_for(points, 4, [&](Index begin, Index end) {
-      for (Index point = begin; point < end; ++point) {
-        for (Index j = 0; j < columns; j += N) {
-          multiply_rows(v_row.data(), point * v_rows.step, 1, g.total, g.in, weights + point * step + j * g.in,
-                        zeros.data(), p_row.data(), point * p_rows.step + j, N);
-        }
-      }
-    });
-    parallel_for(g.total, 4, [&](Index begin, Index end) {
-      form.output(g, p.data() + begin * p_rows.pitch, p_rows, begin, end - begin, first, first + columns, bias, y);
-    });
-  }
+  parallel_for(panels * groups, 1, [&](Index task, Index) {
+    const Index j = task / groups * N, columns = g.out - j < N ? g.out - j : N;
+    const Index first = task % groups * together;
+    const Index count = g.total - first < together ? g.total - first : together;
+    if (count <= 0) return;
+    const Scratch<T> p(points * p_rows.step), made(u ? 0 : points * u_step);
+    const Scratch<T*> p_row(count + tile_rows);
+    row_table(p.data(), p_rows.pitch, count, p_row.data());
+    if (!u) form.weights(s, w, adjoint, made.data(), {j, columns});
+    for (Index point = 0; point < points; ++point) {
+      multiply_rows(v_row.data() + first, point * v_rows.step, 1, count, g.in,
+                    u ? u + point * u_step + j * g.in : made.data() + point * u_step, zeros.data(), p_row.data(),
+                    point * p_rows.step, N);
+    }
+    form.output(g, p.data(), p_rows, first, count, j, j + columns, add, y);
+  });
 }
 
 /// Many tiles, from the transformed weights of some columns.
 template <class T>
 void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, const T* u, WeightColumns some,
-                    const T* bias, T* y) {
+                    const ConvAddends<T>& add, T* y) {
   constexpr Index N = tile_cols<T>;
   const Index points = form.points, last = some.first + some.count;
   const Index u_step = point_step_of_weights<T>(g.in, some.count);
@@ -347,32 +368,33 @@ void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, co
         multiply_rows(v_row.data(), point * v_rows.step, 1, count, g.in, u + point * u_step + (j - some.first) * g.in,
                       zeros.data(), p_row.data(), point * p_rows.step, N);
       }
-      form.output(g, p.data(), p_rows, begin, count, j, j + N < last ? j + N : last, bias, y);
+      form.output(g, p.data(), p_rows, begin, count, j, j + N < last ? j + N : last, add, y);
     }
   });
 }
 
 }  // namespace detail
 
-/// y = conv(x) (or dx from dy, `adjoint`) from transformed weights u, or, where that is nullptr, from w.
+/// y = conv(x) (or dx from dy, `adjoint`) and what is added, from transformed weights u, or, where that is nullptr,
+/// from w.
 template <int M, class T>
-void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* w, const T* bias, T* y) {
+void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* w, const ConvAddends<T>& add, T* y) {
   const detail::WinogradForm<T> form{M, Winograd<M>::T * Winograd<M>::T, detail::winograd_input<M, T>,
                                      detail::winograd_output<M, T>, winograd_weights<M, T>};
   const detail::Tiling g(s, adjoint, M);
-  if (g.total <= 2 * detail::winograd_block) return detail::winograd_few_tiles(form, g, s, adjoint, x, u, w, bias, y);
-  if (u) return detail::winograd_tiles(form, g, x, u, {0, g.out}, bias, y);
+  if (g.total <= 2 * detail::winograd_block) return detail::winograd_few_tiles(form, g, s, adjoint, x, u, w, add, y);
+  if (u) return detail::winograd_tiles(form, g, x, u, {0, g.out}, add, y);
   const Index together = detail::winograd_together<T>(g, form.points);
   const Scratch<T> made(form.points * detail::point_step_of_weights<T>(g.in, together));
   for (Index first = 0; first < g.out; first += together) {
     const detail::WeightColumns some{first, g.out - first < together ? g.out - first : together};
     winograd_weights<M>(s, w, adjoint, made.data(), some);
-    detail::winograd_tiles(form, g, x, static_cast<const T*>(made.data()), some, bias, y);
+    detail::winograd_tiles(form, g, x, static_cast<const T*>(made.data()), some, add, y);
   }
 }
 template <int M, class T>
 void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* bias, T* y) {
-  winograd<M>(s, adjoint, x, u, static_cast<const T*>(nullptr), bias, y);
+  winograd<M>(s, adjoint, x, u, static_cast<const T*>(nullptr), ConvAddends<T>{bias}, y);
 }
 
 /// dw from x and dy. Tiles are summed in rising order, whatever the number of threads: each point has one owner.

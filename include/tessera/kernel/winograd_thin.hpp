@@ -144,7 +144,7 @@ void conv_winograd_thin(const ConvShape& s, bool adjoint, const T* x, const T* u
     winograd_input<4>(g, x, begin, count, v_rows, zeros.data(), v.data());
     for (Index j = 0; j < g.out; j += N) {
       thin_points(v.data(), v_rows, count, g.in, u + j * g.in, u_step, g.out, p, p_rows);
-      winograd_output<4>(g, p, p_rows, begin, count, j, j + N < g.out ? j + N : g.out, bias, y);
+      winograd_output<4>(g, p, p_rows, begin, count, j, j + N < g.out ? j + N : g.out, {bias}, y);
     }
   });
 }

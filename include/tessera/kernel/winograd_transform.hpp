@@ -20,6 +20,14 @@ struct Winograd<2> {
   static constexpr float G[T][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
 
   template <class P>
+  [[gnu::always_inline]] static void weights(const P* g, int step, P* u, int to_step) {  // G
+    const P even = P(0.5f) * (g[0] + g[2 * step]);
+    u[0] = g[0];
+    u[to_step] = fma(P(0.5f), g[step], even);
+    u[2 * to_step] = fma(P(-0.5f), g[step], even);
+    u[3 * to_step] = g[2 * step];
+  }
+  template <class P>
   [[gnu::always_inline]] static void input(const P* x, int step, P* v, int to_step) {  // B^T
     v[0] = x[0] - x[2 * step];
     v[to_step] = x[step] + x[2 * step];
@@ -50,6 +58,17 @@ struct Winograd<4> {
       {1, 0, 0}, {-2 * third, G1, -third}, {-2 * third, -G1, -third}, {third / 2, G3, third}, {third / 2, -G3, third},
       {0, 0, 1}};  // row of point p: (1, p, p^2) / product of (p - q) over the other points q
 
+  template <class P>
+  [[gnu::always_inline]] static void weights(const P* g, int step, P* u, int to_step) {
+    const P even_a = fma(P(G[1][0]), g[0], P(G[1][2]) * g[2 * step]);
+    const P even_b = fma(P(G[3][0]), g[0], P(G[3][2]) * g[2 * step]);
+    u[0] = g[0];
+    u[to_step] = fma(P(G1), g[step], even_a);
+    u[2 * to_step] = fma(P(-G1), g[step], even_a);
+    u[3 * to_step] = fma(P(G3), g[step], even_b);
+    u[4 * to_step] = fma(P(-G3), g[step], even_b);
+    u[5 * to_step] = g[2 * step];
+  }
   template <class P>
   [[gnu::always_inline]] static void input(const P* x, int step, P* v, int to_step) {
     const P even_a = fma(P(-2.0f), x[2 * step], x[4 * step]), odd_a = P(a) * fma(P(-2.0f), x[step], x[3 * step]);

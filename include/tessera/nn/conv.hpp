@@ -35,6 +35,19 @@ struct Conv2d {
   X operator()(const X& x) const {
     return bias ? conv2d(x, lift(x, weight), lift(x, *bias), geometry) : conv2d(x, lift(x, weight), geometry);
   }
+  /// The same and, for each picture, `shift` [B, out] on all of its pixels, without a pass of its own.
+  template <Value X>
+  X shifted(const X& x, const X& shift) const {
+    return bias ? conv2d(x, lift(x, weight), shift + lift(x, *bias), geometry)
+                : conv2d(x, lift(x, weight), shift, geometry);
+  }
+  /// y + the convolution of x, without a pass of its own.
+  template <Value X>
+  X added_to(X y, const X& x) const {
+    if (!bias) return conv2d_added(std::move(y), x, lift(x, weight), detail::no_bias<X>(), geometry);
+    const X b = lift(x, *bias);
+    return conv2d_added(std::move(y), x, lift(x, weight), &b, geometry);
+  }
 
   static void members(auto& self, auto&& see) {
     see("weight", self.weight);

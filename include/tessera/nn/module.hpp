@@ -81,9 +81,7 @@ void walk(M& member, const std::string& path, const Fn& f) {
     std::size_t i = 0;
     for (auto& m : member) walk(m, path + '.' + std::to_string(i++), f);
   } else if constexpr (Module<M>) {
-    Plain::members(member, [&](std::string_view name, auto& m) {
-      walk(m, dotted(path, name), f);
-    });
+    Plain::members(member, [&](std::string_view name, auto& m) { walk(m, dotted(path, name), f); });
   } else {
     static_assert(always_false<M>,
                   "members() may name only parameters, buffers, modules, and optionals or sequences of these");
@@ -108,10 +106,14 @@ namespace detail {
 enum class Scalar : unsigned char { f32, f64, i32, i64, u8 };
 template <class T>
 inline constexpr Scalar scalar_of = [] {
-  if constexpr (std::is_same_v<T, float>) return Scalar::f32;
-  else if constexpr (std::is_same_v<T, double>) return Scalar::f64;
-  else if constexpr (std::is_same_v<T, std::int32_t>) return Scalar::i32;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return Scalar::i64;
+  if constexpr (std::is_same_v<T, float>)
+    return Scalar::f32;
+  else if constexpr (std::is_same_v<T, double>)
+    return Scalar::f64;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return Scalar::i32;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return Scalar::i64;
   else {
     static_assert(std::is_same_v<T, std::uint8_t>, "a module holds float, double, int32, int64 and uint8 only");
     return Scalar::u8;
@@ -140,11 +142,16 @@ struct Leaf {
 template <class Fn>
 decltype(auto) visit(const Leaf& leaf, const Fn& f) {
   switch (leaf.scalar) {
-    case Scalar::f32: return f(leaf.tensor<float>());
-    case Scalar::f64: return f(leaf.tensor<double>());
-    case Scalar::i32: return f(leaf.tensor<std::int32_t>());
-    case Scalar::i64: return f(leaf.tensor<std::int64_t>());
-    default: return f(leaf.tensor<std::uint8_t>());
+    case Scalar::f32:
+      return f(leaf.tensor<float>());
+    case Scalar::f64:
+      return f(leaf.tensor<double>());
+    case Scalar::i32:
+      return f(leaf.tensor<std::int32_t>());
+    case Scalar::i64:
+      return f(leaf.tensor<std::int64_t>());
+    default:
+      return f(leaf.tensor<std::uint8_t>());
   }
 }
 
@@ -171,7 +178,8 @@ void collect(M& member, const std::string* path, std::vector<Leaf>& to) {
                   "members() may name only parameters, buffers, modules, and optionals or sequences of these");
   }
 }
-/// Every parameter and buffer, in the order members() names them. They are the module's own: const is the caller's duty.
+/// Every parameter and buffer, in the order members() names them. They are the module's own: const is the caller's
+/// duty.
 template <Module M>
 std::vector<Leaf> leaves(const M& module, bool paths) {
   std::vector<Leaf> all;

@@ -72,7 +72,7 @@ struct ResidualBlock {
  private:
   template <Value X>
   X finish(const X& x, const X& h) const {
-    return (skip ? (*skip)(x) : x) + conv2(h);
+    return conv2.added_to(skip ? (*skip)(x) : x, h);
   }
 };
 

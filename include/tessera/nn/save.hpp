@@ -16,7 +16,7 @@
 #include <tessera/io/safetensors.hpp>
 #include <tessera/kernel/reduce.hpp>
 #include <tessera/nn/module.hpp>
-#include <variant>
+#include <tuple>
 
 namespace tessera::inline TESSERA_ISA {
 
@@ -49,8 +49,9 @@ class Differences {
   std::size_t count_ = 0;
 };
 
+/// A tensor of any type: one of these, the others empty.
 using AnyTensor =
-    std::variant<Tensor<float>, Tensor<double>, Tensor<std::int32_t>, Tensor<std::int64_t>, Tensor<std::uint8_t>>;
+    std::tuple<Tensor<float>, Tensor<double>, Tensor<std::int32_t>, Tensor<std::int64_t>, Tensor<std::uint8_t>>;
 
 /// Throws number_error when a finite value would become infinite in half precision.
 template <class T>
@@ -63,8 +64,9 @@ void check_half(const std::string& name, const Tensor<T>& v) {
                          " is beyond F16, whose largest is 65504; store it as BF16 or F32");
   }
 }
-inline void put_leaves(Safetensors& file, const std::vector<Leaf>& leaves, const std::string& prefix,
-                       std::optional<DType> stored) {
+// File is Safetensors: as templates they cost nothing where no module is saved.
+template <class File>
+void put_leaves(File& file, const std::vector<Leaf>& leaves, const std::string& prefix, std::optional<DType> stored) {
   for (const Leaf& leaf : leaves) {
     const std::string name = joined(prefix, leaf.path);
     if (file.contains(name)) throw argument_error("save: two tensors are called " + quoted(name));
@@ -80,8 +82,8 @@ inline void put_leaves(Safetensors& file, const std::vector<Leaf>& leaves, const
   }
 }
 
-inline std::vector<std::string> get_leaves(const Safetensors& file, const std::vector<Leaf>& leaves,
-                                           const std::string& prefix) {
+template <class File>
+std::vector<std::string> get_leaves(const File& file, const std::vector<Leaf>& leaves, const std::string& prefix) {
   Differences differences(file);
   std::map<std::string, bool> wanted;
   for (const Leaf& leaf : leaves) {
@@ -111,14 +113,15 @@ inline std::vector<std::string> get_leaves(const Safetensors& file, const std::v
     visit(leaf, [&](const auto& v) {
       using T = typename std::remove_cvref_t<decltype(v)>::Scalar;
       const std::string name = joined(prefix, leaf.path);
-      const Tensor<T>& value = std::get<Tensor<T>>(values.emplace_back(file.get<T>(name)));
+      Tensor<T>& value = std::get<Tensor<T>>(values.emplace_back());
+      value = file.template get<T>(name);
       if constexpr (std::floating_point<T>) {
-        if (!kernel::all_finite(value.size(), value.data())) not_finite.push_back(name);
+        if (!kernel::all_finite(value.size(), std::as_const(value).data())) not_finite.push_back(name);
       }
     });
   }
   for (std::size_t i = 0; i < leaves.size(); ++i) {
-    visit(leaves[i], [&](auto& v) { v = std::get<std::remove_cvref_t<decltype(v)>>(std::move(values[i])); });
+    visit(leaves[i], [&](auto& v) { v = std::move(std::get<std::remove_cvref_t<decltype(v)>>(values[i])); });
   }
   return not_finite;
 }
@@ -163,5 +166,13 @@ Loaded load(const std::string& path, M& module) {
   std::vector<std::string> not_finite = get(file, module);
   return {std::move(file.metadata), std::move(not_finite)};
 }
+
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template void detail::put_leaves(Safetensors&, const std::vector<detail::Leaf>&, const std::string&,
+                                                  std::optional<DType>);
+TESSERA_INSTANCE template std::vector<std::string> detail::get_leaves(const Safetensors&,
+                                                                      const std::vector<detail::Leaf>&,
+                                                                      const std::string&);
+#endif
 
 }  // namespace tessera::inline TESSERA_ISA

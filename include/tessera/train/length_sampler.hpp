@@ -34,10 +34,11 @@ class LengthSampler {
     const Noise noise = noise_.fork(static_cast<std::uint64_t>(epoch));
     const Tensor<Index> shuffled = noise.fork(0).permutation(static_cast<Index>(lengths_.size()));
     const Index used = batches_an_epoch() * batch_;
-    order_.assign(shuffled.data(), shuffled.data() + used);
-    std::stable_sort(order_.begin(), order_.end(), [&](Index a, Index b) {
-      return lengths_[static_cast<std::size_t>(a)] < lengths_[static_cast<std::size_t>(b)];
-    });
+    order_.resize(static_cast<std::size_t>(used));
+    for (Index i = 0; i < used; ++i)  // by length, then by place
+      order_[static_cast<std::size_t>(i)] = lengths_[static_cast<std::size_t>(shuffled[i])] * used + i;
+    std::sort(order_.begin(), order_.end());
+    for (Index& item : order_) item = shuffled[item % used];
     places_ = noise.fork(1).permutation(batches_an_epoch());
     known_ = epoch;
   }

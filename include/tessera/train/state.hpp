@@ -136,10 +136,10 @@ void get(const Safetensors& file, Ema<M>& ema, const std::string& prefix = "ema"
 }
 
 #ifdef TESSERA_INSTANCE  // tessera::compiled
-TESSERA_INSTANCE template void detail::put_states(Safetensors&, const Optimizer<float>&, const std::vector<detail::Leaf>&,
-                                                 const std::string&);
-TESSERA_INSTANCE template void detail::get_states(const Safetensors&, Optimizer<float>&, const std::vector<detail::Leaf>&,
-                                                 const std::string&);
+TESSERA_INSTANCE template void detail::put_states(Safetensors&, const Optimizer<float>&,
+                                                  const std::vector<detail::Leaf>&, const std::string&);
+TESSERA_INSTANCE template void detail::get_states(const Safetensors&, Optimizer<float>&,
+                                                  const std::vector<detail::Leaf>&, const std::string&);
 #endif
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -7,13 +7,15 @@
 #include <tessera/core/error.hpp>
 #include <tessera/unit/merge_learn.hpp>
 #include <tessera/unit/token.hpp>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace tessera {
 
 /// `vocabulary` counts everything: 3 special tokens, 256 bytes, and merges. Ends early when no pair occurs twice.
-inline Tokenizer learn_tokens(std::span<const std::string> lines, Token vocabulary) {
+template <class Line = std::string>  // so that it is compiled only where it is called
+Tokenizer learn_tokens(std::type_identity_t<std::span<const Line>> lines, Token vocabulary) {
   if (vocabulary < Tokenizer::first_merge || vocabulary > Tokenizer::largest) {
     throw argument_error("learn_tokens: vocabulary is " + std::to_string(vocabulary) + ", expected 259 to 1048576");
   }

@@ -91,8 +91,11 @@ Var<V> attention(const Var<V>& q, const Var<V>& k, const Var<V>& v, const Attent
 }
 
 #ifdef TESSERA_INSTANCE  // tessera::compiled
-TESSERA_INSTANCE template Tensor<float> attention(const Tensor<float>&, const Tensor<float>&, const Tensor<float>&, const AttentionOptions&, const Tensor<float>&);
-TESSERA_INSTANCE template Var<Tensor<float>> attention(const Var<Tensor<float>>&, const Var<Tensor<float>>&, const Var<Tensor<float>>&, const AttentionOptions&, const Tensor<float>&);
+TESSERA_INSTANCE template Tensor<float> attention(const Tensor<float>&, const Tensor<float>&, const Tensor<float>&,
+                                                  const AttentionOptions&, const Tensor<float>&);
+TESSERA_INSTANCE template Var<Tensor<float>> attention(const Var<Tensor<float>>&, const Var<Tensor<float>>&,
+                                                       const Var<Tensor<float>>&, const AttentionOptions&,
+                                                       const Tensor<float>&);
 #endif
 
 }  // namespace tessera::inline TESSERA_ISA

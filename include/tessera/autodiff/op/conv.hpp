@@ -62,15 +62,29 @@ inline kernel::ConvShape conv_shape(const char* op, const Shape& x, const Shape&
 
 // ---- the three bilinear maps on tensors; the transposed one and the weight adjoint are told the input's geometry
 
+/// (x * w + bias) + residual, the bits of the sum after the convolution, without a pass of its own; in the residual's
+/// buffer where nobody else holds it. No residual: an empty tensor.
+template <std::floating_point T>
+Tensor<T> conv2d_added(Tensor<T> residual, const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>* bias,
+                       const Stride2d& o) {
+  const kernel::ConvShape s = detail::conv_shape("conv2d", x.shape(), w.shape(), o);
+  const Shape shape{s.batch, s.out_height(), s.out_width(), s.out_channels};
+  if (bias && bias->shape() != Shape{s.out_channels} && bias->shape() != Shape{s.batch, s.out_channels})
+    throw shape_error("conv2d: bias " + bias->shape().to_string() + " for " + std::to_string(s.out_channels) +
+                      " output channels of " + std::to_string(s.batch) + " pictures: [out] or [B, out] wanted");
+  if (residual && residual.shape() != shape)
+    throw shape_error("conv2d_added: " + residual.shape().to_string() + " and the convolution's " + shape.to_string() +
+                      " differ");
+  const kernel::ConvAddends<T> add{bias ? bias->data() : nullptr, bias && bias->rank() == 2 ? s.out_channels : 0,
+                                   std::as_const(residual).data()};
+  Tensor<T> y = residual.unique() ? std::move(residual) : Tensor<T>(shape);
+  kernel::conv(s, x.data(), w.data(), add, y.data());
+  return y;
+}
+/// The bias is [out], or [B, out]: each picture's own.
 template <std::floating_point T>
 Tensor<T> conv2d(const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o) {
-  const kernel::ConvShape s = detail::conv_shape("conv2d", x.shape(), w.shape(), o);
-  if (bias && bias->shape() != Shape{s.out_channels})
-    throw shape_error("conv2d: bias " + bias->shape().to_string() + " for " + std::to_string(s.out_channels) +
-                      " output channels");
-  Tensor<T> y(Shape{s.batch, s.out_height(), s.out_width(), s.out_channels});
-  kernel::conv(s, x.data(), w.data(), bias ? bias->data() : nullptr, y.data());
-  return y;
+  return conv2d_added(Tensor<T>(), x, w, bias, o);
 }
 /// `to` is the shape [B, H, W, C] of the picture that a forward convolution would map to y's shape.
 template <std::floating_point T>
@@ -101,7 +115,8 @@ Var<V> conv2d_weight_adjoint(const Var<V>& x, const Var<V>& y, const Stride2d& o
 
 namespace detail {
 template <Value V>
-V channel_sum(const V& g) {
+V channel_sum(const V& g, bool by_picture = false) {
+  if (by_picture) return sum(reshape(g, {g.extent(0), g.extent(1) * g.extent(2), g.cols()}), {1});
   return sum(reshape(g, {g.cols() == 0 ? 0 : g.size() / g.cols(), g.cols()}), {0});
 }
 template <Value V>
@@ -115,11 +130,24 @@ Var<V> conv2d(const Var<V>& x, const Var<V>& w, const Var<V>* bias, const Stride
   const V* b = bias ? &bias->value() : nullptr;
   return x.tape()->record(
       conv2d(x.value(), w.value(), b, o),
-      wrt_id(bias ? bias->id() : no_gradient, [](const V& g) { return detail::channel_sum(g); }),
+      wrt_id(bias ? bias->id() : no_gradient,
+             [each = bias && bias->rank() == 2](const V& g) { return detail::channel_sum(g, each); }),
       wrt(w, [x = x.value(), o, s = w.shape()](const V& g) { return conv2d_weight_adjoint(x, g, o, s); }),
       wrt(x, [w = w.value(), o, s = x.shape()](const V& g) {
         return conv2d_transposed(g, w, detail::no_bias<V>(), o, s);
       }));
+}
+template <class V>
+Var<V> conv2d_added(Var<V> residual, const Var<V>& x, const Var<V>& w, const Var<V>* bias, const Stride2d& o) {
+  const V* b = bias ? &bias->value() : nullptr;
+  return x.tape()->record(
+      conv2d_added(std::move(residual).value(), x.value(), w.value(), b, o),
+      wrt_id(bias ? bias->id() : no_gradient,
+             [each = bias && bias->rank() == 2](const V& g) { return detail::channel_sum(g, each); }),
+      wrt(w, [x = x.value(), o, s = w.shape()](const V& g) { return conv2d_weight_adjoint(x, g, o, s); }),
+      wrt(x, [w = w.value(), o,
+              s = x.shape()](const V& g) { return conv2d_transposed(g, w, detail::no_bias<V>(), o, s); }),
+      wrt(residual, [](V g) { return g; }));
 }
 template <class V>
 Var<V> conv2d_transposed(const Var<V>& y, const Var<V>& w, const Var<V>* bias, const Stride2d& o, const Shape& to) {
@@ -185,11 +213,22 @@ inline Shape transposed_shape(const Shape& y, const Shape& w, const Stride2d& o,
 }
 
 #ifdef TESSERA_INSTANCE  // tessera::compiled
-TESSERA_INSTANCE template Tensor<float> conv2d(const Tensor<float>&, const Tensor<float>&, const Tensor<float>*, const Stride2d&);
-TESSERA_INSTANCE template Tensor<float> conv2d_transposed(const Tensor<float>&, const Tensor<float>&, const Tensor<float>*, const Stride2d&, const Shape&);
-TESSERA_INSTANCE template Tensor<float> conv2d_weight_adjoint(const Tensor<float>&, const Tensor<float>&, const Stride2d&, const Shape&);
-TESSERA_INSTANCE template Var<Tensor<float>> conv2d(const Var<Tensor<float>>&, const Var<Tensor<float>>&, const Var<Tensor<float>>*, const Stride2d&);
-TESSERA_INSTANCE template Var<Tensor<float>> conv2d_transposed(const Var<Tensor<float>>&, const Var<Tensor<float>>&, const Var<Tensor<float>>*, const Stride2d&, const Shape&);
+TESSERA_INSTANCE template Tensor<float> conv2d_added(Tensor<float>, const Tensor<float>&, const Tensor<float>&,
+                                                     const Tensor<float>*, const Stride2d&);
+TESSERA_INSTANCE template Tensor<float> conv2d(const Tensor<float>&, const Tensor<float>&, const Tensor<float>*,
+                                               const Stride2d&);
+TESSERA_INSTANCE template Tensor<float> conv2d_transposed(const Tensor<float>&, const Tensor<float>&,
+                                                          const Tensor<float>*, const Stride2d&, const Shape&);
+TESSERA_INSTANCE template Tensor<float> conv2d_weight_adjoint(const Tensor<float>&, const Tensor<float>&,
+                                                              const Stride2d&, const Shape&);
+TESSERA_INSTANCE template Var<Tensor<float>> conv2d_added(Var<Tensor<float>>, const Var<Tensor<float>>&,
+                                                          const Var<Tensor<float>>&, const Var<Tensor<float>>*,
+                                                          const Stride2d&);
+TESSERA_INSTANCE template Var<Tensor<float>> conv2d(const Var<Tensor<float>>&, const Var<Tensor<float>>&,
+                                                    const Var<Tensor<float>>*, const Stride2d&);
+TESSERA_INSTANCE template Var<Tensor<float>> conv2d_transposed(const Var<Tensor<float>>&, const Var<Tensor<float>>&,
+                                                               const Var<Tensor<float>>*, const Stride2d&,
+                                                               const Shape&);
 #endif
 
 }  // namespace tessera::inline TESSERA_ISA

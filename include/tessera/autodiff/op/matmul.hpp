@@ -203,10 +203,13 @@ TESSERA_INSTANCE template Tensor<float> product(const Tensor<float>&, const Tens
 TESSERA_INSTANCE template Var<Tensor<float>> product(const Var<Tensor<float>>&, const Var<Tensor<float>>&, bool, bool);
 TESSERA_INSTANCE template Tensor<float> linear(const Tensor<float>&, const Tensor<float>&, const Tensor<float>&);
 TESSERA_INSTANCE template Tensor<float> linear(const Tensor<float>&, const Tensor<float>&);
-TESSERA_INSTANCE template Tensor<float> linear_added(Tensor<float>, const Tensor<float>&, const Tensor<float>&, const Tensor<float>&);
-TESSERA_INSTANCE template Var<Tensor<float>> linear(const Var<Tensor<float>>&, const Var<Tensor<float>>&, const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Tensor<float> linear_added(Tensor<float>, const Tensor<float>&, const Tensor<float>&,
+                                                     const Tensor<float>&);
+TESSERA_INSTANCE template Var<Tensor<float>> linear(const Var<Tensor<float>>&, const Var<Tensor<float>>&,
+                                                    const Var<Tensor<float>>&);
 TESSERA_INSTANCE template Var<Tensor<float>> linear(const Var<Tensor<float>>&, const Var<Tensor<float>>&);
-TESSERA_INSTANCE template Var<Tensor<float>> linear_added(Var<Tensor<float>>, const Var<Tensor<float>>&, const Var<Tensor<float>>&, const Var<Tensor<float>>&);
+TESSERA_INSTANCE template Var<Tensor<float>> linear_added(Var<Tensor<float>>, const Var<Tensor<float>>&,
+                                                          const Var<Tensor<float>>&, const Var<Tensor<float>>&);
 #endif
 
 }  // namespace tessera::inline TESSERA_ISA

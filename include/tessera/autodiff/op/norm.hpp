@@ -146,8 +146,12 @@ Var<V> norm(const NormKind& kind, const Var<V>& x, const Var<V>& gain, const Var
   if constexpr (depth_of<V> == 0) {
     auto r = normalise(kind, x.value(), gain.value(), bias.value());
     if (seen) *seen = {r.mean, r.rstd};
+    // A layer norm without gain keeps what came out rather than what went in: whoever scales it next keeps that as well.
+    const bool output = kind.groups == 0 && kind.centred && !gain && !bias;
+    if (output) r.mean = V();
+    V kept = output ? r.y : x.value();
     return x.tape()->record_joint(std::move(r.y), wanted,
-                                  [kind, ids, give, x = x.value(), gain = gain.value(), bias = bias.value(),
+                                  [kind, ids, give, x = std::move(kept), gain = gain.value(), bias = bias.value(),
                                    mean = std::move(r.mean), rstd = std::move(r.rstd)](Tape<V>& t, const V& g) {
                                     give(t, ids, norm_adjoint(kind, x, gain, bias, mean, rstd, g));
                                   });
@@ -209,8 +213,11 @@ X batch_norm(const X& x, const X& gain, const X& bias, double epsilon = 1e-5,
 }
 
 #ifdef TESSERA_INSTANCE  // tessera::compiled
-TESSERA_INSTANCE template detail::Normed<float> detail::normalise(const detail::NormKind&, const Tensor<float>&, const Tensor<float>&, const Tensor<float>&);
-TESSERA_INSTANCE template Var<Tensor<float>> detail::norm(const detail::NormKind&, const Var<Tensor<float>>&, const Var<Tensor<float>>&, const Var<Tensor<float>>&, detail::NormStatistics<float>*);
+TESSERA_INSTANCE template detail::Normed<float> detail::normalise(const detail::NormKind&, const Tensor<float>&,
+                                                                  const Tensor<float>&, const Tensor<float>&);
+TESSERA_INSTANCE template Var<Tensor<float>> detail::norm(const detail::NormKind&, const Var<Tensor<float>>&,
+                                                          const Var<Tensor<float>>&, const Var<Tensor<float>>&,
+                                                          detail::NormStatistics<float>*);
 #endif
 
 }  // namespace tessera::inline TESSERA_ISA

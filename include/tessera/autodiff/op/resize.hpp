@@ -50,7 +50,8 @@ X resize(const X& x, Index height, Index width, Resize how = Resize::bilinear) {
 
 #ifdef TESSERA_INSTANCE  // tessera::compiled
 TESSERA_INSTANCE template Tensor<float> detail::resized(Resize, const Tensor<float>&, const kernel::ResizeShape&);
-TESSERA_INSTANCE template Var<Tensor<float>> detail::resized(Resize, const Var<Tensor<float>>&, const kernel::ResizeShape&);
+TESSERA_INSTANCE template Var<Tensor<float>> detail::resized(Resize, const Var<Tensor<float>>&,
+                                                             const kernel::ResizeShape&);
 #endif
 
 }  // namespace tessera::inline TESSERA_ISA

@@ -123,8 +123,10 @@ TESSERA_INSTANCE template Tensor<float> log_softmax(Tensor<float>);
 TESSERA_INSTANCE template Var<Tensor<float>> log_softmax(const Var<Tensor<float>>&);
 TESSERA_INSTANCE template Tensor<float> logsumexp(const Tensor<float>&);
 TESSERA_INSTANCE template Var<Tensor<float>> logsumexp(const Var<Tensor<float>>&);
-TESSERA_INSTANCE template Tensor<float> cross_entropy(const Tensor<float>&, const Tensor<std::int32_t>&, CrossEntropyOptions);
-TESSERA_INSTANCE template Var<Tensor<float>> cross_entropy(const Var<Tensor<float>>&, const Tensor<std::int32_t>&, CrossEntropyOptions);
+TESSERA_INSTANCE template Tensor<float> cross_entropy(const Tensor<float>&, const Tensor<std::int32_t>&,
+                                                      CrossEntropyOptions);
+TESSERA_INSTANCE template Var<Tensor<float>> cross_entropy(const Var<Tensor<float>>&, const Tensor<std::int32_t>&,
+                                                           CrossEntropyOptions);
 #endif
 
 }  // namespace tessera::inline TESSERA_ISA
