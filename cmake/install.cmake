@@ -13,7 +13,7 @@ install(EXPORT tessera NAMESPACE tessera:: DESTINATION ${package_dir} FILE tesse
 configure_package_config_file(cmake/tesseraConfig.cmake.in tesseraConfig.cmake INSTALL_DESTINATION ${package_dir})
 # Semantic versioning: before 1.0 a new minor version may break what stood before.
 write_basic_package_version_file(tesseraConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-install(FILES cmake/components.cmake cmake/compiled.cpp
+install(FILES cmake/components.cmake cmake/compiled.cpp cmake/compiled_gpt.cpp
   ${PROJECT_BINARY_DIR}/tesseraConfig.cmake ${PROJECT_BINARY_DIR}/tesseraConfigVersion.cmake
   DESTINATION ${package_dir})
 

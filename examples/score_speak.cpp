@@ -3,6 +3,7 @@
 //
 //   build/examples/score_speak --weights speak.safetensors --sheet spoken.png
 //   build/examples/score_speak --clips 0                                       the classifier alone, on real clips
+//   build/examples/score_speak --contours                 the WaveNet alone: it is told how pitch and loudness went
 //
 // The sheet shows real clips that were held out beside the same syllables as the voice says them.
 #include <algorithm>
@@ -37,6 +38,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::string weights = TESSERA_WEIGHTS_DIR "/speak.safetensors", sheet;
   SayOptions how;
+  bool contours = false;
 };
 
 void describe(Cli& cli, Options& o) {
@@ -45,7 +47,9 @@ void describe(Cli& cli, Options& o) {
   cli.number("--batch", o.batch, "clips a step", 1, 4096);
   cli.option("--seed", o.seed, "of the classifier and of the voice (default 1)");
   cli.option("--temperature", o.how.temperature, "how boldly samples are drawn (default 0.9)", 0, 10);
+  cli.option("--calm", o.how.calm, "times the temperature, where there is a voice (default 0.6)", 0.01, 10);
   cli.option("--weights", o.weights, "the voice (default: the one that comes with the examples)");
+  cli.flag("--contours", o.contours, "say held-out clips again, with the pitch, loudness and length measured in them");
   cli.option("--sheet", o.sheet, "a PNG of spectrograms, real ones beside the voice's");
 }
 
@@ -77,10 +81,12 @@ void print_confusion(const Tensor<float>& logits, const Tensor<std::int32_t>& to
   const Tensor<std::int32_t> heard = most_likely(logits);
   Index table[tone_count][tone_count] = {};
   for (Index i = 0; i < tones.size(); ++i) ++table[tones[i]][heard[i]];
-  std::printf("  asked  heard as 1     2     3     4     5\n");
+  std::printf("  asked  heard as 1     2     3     4     5   right\n");
   for (Index asked = 0; asked < tone_count; ++asked) {
     std::printf("  %5lld      ", static_cast<long long>(asked + 1));
-    for (const Index n : table[asked]) std::printf(" %5lld", static_cast<long long>(n));
+    Index all = 0;
+    for (const Index n : table[asked]) std::printf(" %5lld", static_cast<long long>(n)), all += n;
+    if (all > 0) std::printf(" %5.1f %%", 100.0 * static_cast<double>(table[asked][asked]) / static_cast<double>(all));
     std::printf("\n");
   }
 }
@@ -172,8 +178,11 @@ int score_speak(int argc, char** argv) {
   Sheet sheet;
   for (Index i = 0; i < o.clips; ++i) {
     const VoiceClip& like = *asked[static_cast<std::size_t>(order[i % order.size()])];
-    const Tensor<float> sound = say(*net, decoder, like.syllable, like.speaker, o.how,
-                                    Noise{o.seed}.fork(static_cast<std::uint64_t>(i)), interrupt);
+    const Noise noise = Noise{o.seed}.fork(static_cast<std::uint64_t>(i));
+    const auto usual = static_cast<float>(net->usual_hertz(like.speaker));
+    const Tensor<float> sound = o.contours ? say(*net, decoder, like.syllable, like.speaker,
+                                                 contour_of(whole_frames(like.samples), usual), o.how, noise, interrupt)
+                                           : say(*net, decoder, like.syllable, like.speaker, o.how, noise, interrupt);
     if (!sound) return interrupted();
     made.set(i, sound, like.syllable.tone);
     sheet.add(like, sound);

@@ -6,11 +6,15 @@
 //   build/examples/train_image_gpt --folder run --output image_gpt.safetensors --export    what there is so far
 //   build/examples/train_image_gpt --from image_gpt.safetensors --steps 5000        goes on from finished weights
 //
+// Before the transformer's steps its convolutional draft learns by itself (--draft-steps): what a caption looks like is
+// a matter of seeing it often, and the draft sees many times as many pictures a second as the transformer.
+//
 // What the captions mean it takes over, unchanged, from the text encoder that train_paint has learned with its own
 // pictures (--text): an hour on one core is enough for 1,024 pixels a picture, not for two languages as well. `--text
 // none` learns one.
 #include <cmath>
 #include <cstdio>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,8 +43,10 @@ constexpr double unconditional = 0.1;  // share of the captions left empty, for 
 constexpr Index vocabulary = 2048;     // of a tokenizer learned here
 
 struct Options {
-  Index steps = 9000, hold = 5500, batch = 4, layers = 5, heads = 5, width = 160, warmup = 200, evaluate_every = 500,
-        sample_every = 1000, save_every = 250, threads = 0;
+  Index steps = 18000, hold = 11000, batch = 4, layers = 3, heads = 4, width = 128, warmup = 200, evaluate_every = 1000,
+        sample_every = 2000, save_every = 250, threads = 0;
+  Index draft = 32, draft_steps = 12000, draft_batch = 16;
+  double draft_rate = 2e-3;
   double rate = 1.5e-3, decay = 0.05, dropout = 0;
   std::uint64_t seed = 1;
   std::string folder = "run", output = "image_gpt.safetensors", curve, from;
@@ -59,6 +65,11 @@ void describe(Cli& cli, Options& o) {
   number("--layers", o.layers, "blocks of the transformer", 1, 64);
   number("--heads", o.heads, "attention heads", 1, 64);
   number("--width", o.width, "numbers a pixel, a multiple of the heads", 8, 4096);
+  number("--draft", o.draft, "channels of the draft; 0: none", 0, 1024);
+  number("--draft-steps", o.draft_steps, "steps in which it learns alone, before all others; 0: with all others", 0,
+         most);
+  number("--draft-batch", o.draft_batch, "pictures in each of them", 1, 1024);
+  cli.option("--draft-rate", o.draft_rate, "greatest learning rate in them (default 0.002)", 0, 1);
   cli.option("--rate", o.rate, "greatest learning rate (default 0.0015)", 0, 1);
   number("--warmup", o.warmup, "steps in which it rises", 0, most);
   cli.option("--decay", o.decay, "weight decay (default 0.05)", 0, 10);
@@ -101,7 +112,7 @@ ImageGpt start(const Options& o, Data& data) {
     return model;
   }
   data.see_with(learn_palette(data.set.pictures, 256, Noise{o.seed}));
-  ImageGptConfig config{.layers = o.layers, .heads = o.heads, .width = o.width};
+  ImageGptConfig config{.layers = o.layers, .heads = o.heads, .width = o.width, .draft = o.draft};
   Tokenizer tokenizer;
   std::shared_ptr<const TextUNet<float>> teacher;
   if (o.text == "none") {
@@ -122,20 +133,38 @@ Tensor<std::int32_t> tokens_of(const ImageGpt& model, const std::vector<std::str
   return model.tokenizer().encode(std::span<const std::string>(captions), model.config().words);
 }
 
-/// Bits a pixel of the held-out pictures under their English names.
-double evaluate(const ImageGptNet<float>& net, const ImageGpt& model, const Data& data) {
+/// Bits a pixel of some pictures under their English names; `logits` of captions and pixels.
+template <class Logits>
+double bits(std::span<const int> items, const ImageGpt& model, const Data& data, const Logits& logits) {
   constexpr std::size_t together = 16;
-  const std::vector<int>& items = data.split.held_out;
   double sum = 0;
   for (std::size_t first = 0; first < items.size(); first += together) {
-    const auto some = std::span(items).subspan(first, std::min(together, items.size() - first));
+    const auto some = items.subspan(first, std::min(together, items.size() - first));
     std::vector<std::string> captions;
     for (const int i : some) captions.push_back(data.captions.canonical(i, Language::english));
     const Tensor<std::int32_t> pixels = rows_of(data.pixels, some);
-    const Tensor<float> loss = cross_entropy(net(net.text(tokens_of(model, captions)), pixels), pixels);
+    const Tensor<float> loss = cross_entropy(logits(tokens_of(model, captions), pixels), pixels);
     sum += static_cast<double>(loss.item()) * static_cast<double>(some.size());
   }
   return sum / static_cast<double>(items.size()) / std::log(2.0);
+}
+
+struct Batch {
+  Tensor<std::int32_t> tokens, pixels;  // [B, words], [B, side^2]
+};
+
+/// Pictures to learn, each with one of its captions or, now and then, with none.
+Batch draw(const Data& data, const ImageGpt& model, EpochSampler& sampler, const TrainStep& at) {
+  const Tensor<Index> places = sampler(at.batch);
+  std::vector<int> items;
+  std::vector<std::string> captions;
+  for (Index i = 0; i < places.size(); ++i) {
+    const auto word = static_cast<std::uint64_t>(i);
+    items.push_back(data.split.train[static_cast<std::size_t>(places[i])]);
+    captions.push_back(at.noise.unit(word) < unconditional ? ""
+                                                           : data.captions.draw(items.back(), at.noise.bits(word)));
+  }
+  return {tokens_of(model, captions), rows_of(data.pixels, items)};
 }
 
 ImageGpt with_weights(const ImageGpt& model, const ImageGptNet<float>& net) {
@@ -145,6 +174,69 @@ ImageGpt with_weights(const ImageGpt& model, const ImageGptNet<float>& net) {
 void write_sample(const std::string& path, const ImageGpt& model) {
   write_sample_sheet(path,
                      [&](const auto& prompts, const auto& noises) { return model.begin(prompts, noises).finish(); });
+}
+
+/// The part of the network that learns before the others.
+struct DraftPart {
+  ImageGptNet<float>& net;
+
+  template <Ids I>
+  auto operator()(const I& tokens) const {
+    return net.draft->logits(net.text(tokens).pooled);
+  }
+  static void members(auto& self, auto&& see) {
+    see("text", self.net.text);
+    see("draft", *self.net.draft);
+  }
+};
+
+/// The draft alone, by the cross-entropy of each pixel by itself. True when it was interrupted.
+bool train_draft(const Options& o, const Data& data, const ImageGpt& model, ImageGptNet<float>& net,
+                 const Interrupt& interrupt) {
+  DraftPart part{net};
+  const std::string folder = o.folder + "/draft";
+  Trainer<DraftPart> trainer(
+      part, {.rate = o.draft_rate, .beta2 = 0.98, .decay = o.decay},
+      {.steps = o.draft_steps,
+       .clip_norm = 1,
+       .schedule = {.decay = Decay::linear, .warmup = o.warmup, .hold = o.draft_steps * 3 / 5, .total = o.draft_steps},
+       .seed = o.seed + 177,
+       .checkpoint = folder,
+       .checkpoint_every = 4 * o.save_every,
+       .keep = 2,
+       .items = o.draft_batch});
+  const Resumed resumed = trainer.resume();
+  warn_of(program, resumed);
+  say_resumed(resumed, "draft step");
+  std::fprintf(stderr, "the draft alone: %lld parameters\n", static_cast<long long>(parameter_count(*net.draft)));
+  EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.draft_batch, o.seed + 1000);
+  ProgressLine line(5, 100);
+  const auto look = [&] {
+    const auto logits = [&](const auto& tokens, const auto&) { return part(tokens); };
+    const std::size_t some = std::min<std::size_t>(256, data.split.train.size());
+    const double seen = bits(std::span(data.split.train).first(some), model, data, logits);
+    const double held_out = bits(data.split.held_out, model, data, logits);
+    char text[160];
+    std::snprintf(text, sizeof text, "draft step %lld: seen %.4f, held out %.4f bits a pixel",
+                  static_cast<long long>(trainer.steps_done()), seen, held_out);
+    line.say(text);
+    write_sample_sheet(folder + "/sample-" + std::to_string(trainer.steps_done()) + ".png",
+                       [&](const auto& prompts, const auto&) { return with_weights(model, net).draft(prompts); });
+  };
+  const TrainEnd end = trainer.run(
+      [&](auto& tape, auto& module, const TrainStep& at) {
+        const Batch batch = draw(data, model, sampler, at);
+        return cross_entropy(module(tape.ids(batch.tokens)), batch.pixels);
+      },
+      [&](const TrainProgress& p) {
+        line(p);
+        if (p.step % 1000 == 0 || p.step == p.steps) look();
+      },
+      interrupt);
+  line.finish();
+  if (end != TrainEnd::interrupted) return false;
+  say_interrupted(program, trainer.steps_done(), "draft step");
+  return true;
 }
 
 int train_image_gpt(int argc, char** argv) {
@@ -191,25 +283,26 @@ int train_image_gpt(int argc, char** argv) {
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
                data.split.held_out.size(), static_cast<long long>(parameter_count(net)));
 
-  const auto look = [&] { return evaluate(net, model, data); };
+  const Interrupt interrupt;
+  if (net.draft && o.draft_steps > 0 && o.from.empty() && resumed.step == 0 &&
+      train_draft(o, data, model, net, interrupt))
+    return exit_interrupted;
+  if (net.draft && o.draft_steps > 0) {  // it has learned; the few pictures a step from here on would only unsettle it
+    freeze(net, "draft.*");
+    freeze(net, "draft.places.*", false);
+  }
+  const auto look = [&] {
+    return bits(data.split.held_out, model, data,
+                [&](const auto& tokens, const auto& pixels) { return net(net.text(tokens), pixels); });
+  };
   if (resumed.step < o.steps) curve.catch_up(resumed.step, look);
   EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
   const auto loss = [&](auto& tape, auto& module, const TrainStep& at) {
-    const Tensor<Index> places = sampler(at.batch);
-    std::vector<int> items;
-    std::vector<std::string> captions;
-    for (Index i = 0; i < o.batch; ++i) {
-      const auto word = static_cast<std::uint64_t>(i);
-      items.push_back(data.split.train[static_cast<std::size_t>(places[i])]);
-      captions.push_back(at.noise.unit(word) < unconditional ? ""
-                                                             : data.captions.draw(items.back(), at.noise.bits(word)));
-    }
-    const Tensor<std::int32_t> pixels = rows_of(data.pixels, items);
-    const auto caption = module.text(tape.ids(tokens_of(model, captions)));
-    return cross_entropy(module(caption, pixels, {.share = o.dropout, .noise = at.noise.fork(1)}), pixels);
+    const Batch batch = draw(data, model, sampler, at);
+    const auto caption = module.text(tape.ids(batch.tokens));
+    return cross_entropy(module(caption, batch.pixels, {.share = o.dropout, .noise = at.noise.fork(1)}), batch.pixels);
   };
   ProgressLine line(5, 50);
-  const Interrupt interrupt;
   const TrainEnd end = trainer.run(
       loss,
       [&](const TrainProgress& p) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <tessera/generate/sequence.hpp>
 
@@ -13,7 +15,8 @@ namespace tessera::examples {
 
 struct SayOptions {
   double temperature = 0.9, top_p = 1;
-  double speed = 1;  // how much faster than the speaker usually says this tone
+  double calm = 0.6;  // times the temperature, where there is a voice
+  double speed = 1;   // how much faster than the speaker usually says this tone
 };
 
 /// The index of a speaker's name. Throws argument_error.
@@ -24,22 +27,68 @@ inline int speaker_number(const std::string& name) {
   throw argument_error("--speaker is 3 or 5, not " + quoted(name, 40));
 }
 
-/// Sound [frames * hop] at voice_rate; none at all (`bool(sound)` is false) when stop() says so.
+/// A WaveNet whose logits are larger where there is a voice: noise needs every level it may have, a voice is hoarse
+/// when it is drawn as boldly (Jin et al., 2018, "FFTNet").
+struct CalmWaveNet {
+  using Condition = Tensor<float>;
+  struct State {
+    WaveNetDecoder::State inner;
+    Index at = 0;
+    std::vector<float> scaled;
+    std::span<const float> logits() const { return scaled; }
+  };
+
+  WaveNetDecoder decoder;
+  Tensor<float> voiced;  // [F], 0 or 1
+  float calm = 1;
+
+  State begin(const Condition& frames) const {
+    State state{decoder.begin(frames), 0, {}};
+    scale(state);
+    return state;
+  }
+  void next(State& state, Unit unit) const {
+    decoder.next(state.inner, unit);
+    ++state.at;
+    scale(state);
+  }
+  Index vocabulary() const { return decoder.vocabulary(); }
+
+ private:
+  void scale(State& state) const {
+    const auto logits = state.inner.logits();
+    state.scaled.assign(logits.begin(), logits.end());
+    if (voiced[std::min(state.at / voice_hop, voiced.size() - 1)] > 0)
+      for (float& x : state.scaled) x /= calm;
+  }
+};
+
+/// Sound [frames * hop] at voice_rate of a syllable that moves so; none at all (`bool(sound)` is false) when stop()
+/// says so.
 template <class Stop>
 Tensor<float> say(const VoiceNet<float>& net, const WaveNetDecoder& decoder, const Syllable& syllable, int speaker,
-                  const SayOptions& options, const Noise& noise, const Stop& stop) {
-  const Index usual = net.usual_frames(syllable, speaker);
-  const Index frames = std::max<Index>(static_cast<Index>(static_cast<double>(usual) / options.speed), 4);
-  VoiceFrames given(1, frames);
-  given.set(0, syllable, speaker, 0, frames);
-  const Tensor<float> features = net.features(given);
+                  const VoiceContour& contour, const SayOptions& options, const Noise& noise, const Stop& stop) {
+  VoiceRows rows(1, contour.turn.size());
+  rows.set(0, syllable, speaker, contour, net.usual_hertz(speaker), 0);
+  const Tensor<float> features = net.features(rows);
+  const CalmWaveNet calm{decoder, contour.voiced, static_cast<float>(options.calm)};
   auto run = begin_sequence(
-      decoder, features.reshaped({frames, features.cols()}), noise,
-      {.length = frames * voice_hop, .choice = {.temperature = options.temperature, .top_p = options.top_p}});
+      calm, features.reshaped({features.extent(1), features.cols()}), noise,
+      {.length = contour.frames() * voice_hop, .choice = {.temperature = options.temperature, .top_p = options.top_p}});
   while (run.step()) {
     if (run.at() % 256 == 0 && stop()) return {};
   }
   return Compander().decode(run.preview());
+}
+
+/// The same, moving as the voice thinks it should.
+template <class Stop>
+Tensor<float> say(const VoiceNet<float>& net, const WaveNetDecoder& decoder, const Syllable& syllable, int speaker,
+                  const SayOptions& options, const Noise& noise, const Stop& stop) {
+  const auto usual = static_cast<double>(net.usual_frames(syllable, speaker));
+  const Index frames = std::max<Index>(static_cast<Index>(usual / options.speed), 4);
+  const VoiceContour contour = predicted_contour(net.contour, syllable, speaker, frames, net.usual_hertz(speaker));
+  return say(net, decoder, syllable, speaker, contour, options, noise, stop);
 }
 
 }  // namespace tessera::examples

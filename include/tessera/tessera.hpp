@@ -62,6 +62,7 @@
 #include <tessera/autoregressive/gpt_decoder.hpp>
 #include <tessera/autoregressive/gpt_decoder_weights.hpp>
 #include <tessera/autoregressive/gpt_file.hpp>
+#include <tessera/autoregressive/image_draft.hpp>
 #include <tessera/autoregressive/image_gpt.hpp>
 #include <tessera/autoregressive/pixel_cnn.hpp>
 #include <tessera/autoregressive/pixel_rnn.hpp>

@@ -8,13 +8,14 @@ using namespace tessera;
 
 namespace {
 
-ImageGptConfig tiny() {
+ImageGptConfig tiny(Index draft = 0) {
   return {.side = 4,
           .colours = 7,
           .layers = 1,
           .heads = 2,
           .width = 8,
           .words = 3,
+          .draft = draft,
           .text = {.vocabulary = 11, .length = 5, .width = 8, .heads = 2, .layers = 1}};
 }
 Tensor<std::int32_t> some_words() { return Tensor<std::int32_t>::from({2, 3}, {1, 9, 2, 1, 2, 0}); }
@@ -24,7 +25,7 @@ Tensor<std::int32_t> some_pixels() {
   return pixels;
 }
 
-/// The network's own parameters; those of the Gpt in it, and of its text encoder, are tested as such.
+/// The network's own parameters; those of the Gpt in it, of its text encoder and its draft are tested as such.
 struct AllButGpt {
   ImageGptNet<double>& net;
 
@@ -35,6 +36,17 @@ struct AllButGpt {
     see("rows", self.net.rows);
     see("columns", self.net.columns);
     see("earlier", self.net.earlier);
+  }
+};
+
+/// Where a draft meets the rest.
+struct EndsOfDraft {
+  ImageGptNet<double>& net;
+
+  static void members(auto& self, auto&& see) {
+    see("summary", self.net.summary);
+    see("places", self.net.draft->places);
+    see("head", self.net.draft->head);
   }
 };
 
@@ -52,10 +64,21 @@ TEST_CASE("image GPT: every parameter has the gradient of finite differences", "
       rest, [](const auto& r, auto& tape) { return r.net(r.net.text(tape.ids(some_words())), some_pixels()); });
 }
 
+TEST_CASE("image GPT: what it makes of its draft has the gradient of finite differences",
+          "[autoregressive][image_gpt]") {
+  Rng rng(1);
+  ImageGptNet<double> net(tiny(2), rng);
+  EndsOfDraft ends{net};
+  testing::check_module(ends, [](const auto& r, auto& tape) {
+    const auto caption = r.net.text(tape.ids(some_words()));
+    return concat({r.net(caption, some_pixels()), r.net(caption, slice(some_pixels(), 1, 0, 3))}, 1);
+  });
+}
+
 TEST_CASE("image GPT: a pixel depends on the caption and the pixels before it, and on nothing after",
           "[autoregressive][image_gpt]") {
   Rng rng(2);
-  ImageGptNet<float> net(tiny(), rng);
+  ImageGptNet<float> net(tiny(GENERATE(0, 2)), rng);
   testing::nudge(net, 0.3, rng);
   const auto logits = [&](const Tensor<std::int32_t>& words, const Tensor<std::int32_t>& pixels) {
     return net(net.text(words), pixels);
@@ -84,7 +107,7 @@ TEST_CASE("image GPT: a pixel depends on the caption and the pixels before it, a
 
 TEST_CASE("image GPT: fewer pixels than a picture has are read as its beginning", "[autoregressive][image_gpt]") {
   Rng rng(3);
-  const ImageGptNet<float> net(tiny(), rng);
+  const ImageGptNet<float> net(tiny(GENERATE(0, 2)), rng);
   const auto caption = net.text(some_words());
   const Tensor<float> all = net(caption, some_pixels());
   for (const Index n : {1, 2, 7}) {
@@ -104,6 +127,7 @@ TEST_CASE("image GPT: what does not fit is refused", "[autoregressive][image_gpt
   ImageGptConfig c = tiny();
   c.words = 6;  // more than the text encoder takes
   CHECK_THROWS_AS(ImageGptNet<float>(c, rng), argument_error);
+  CHECK_THROWS_AS(ImageGptNet<float>(tiny(-1), rng), argument_error);
   c = tiny();
   c.heads = 3;
   CHECK_THROWS_AS(ImageGptNet<float>(c, rng), argument_error);

@@ -1,6 +1,7 @@
 // The laws of painting with an image GPT: pixel by pixel it is the network's forward pass, bit for bit; runs, batches,
-// guidance, given rows; its file.
+// guidance, given rows; its file. With a draft and without.
 #include <tessera/autoregressive/image_gpt_file.hpp>
+#include <tessera/generate/sequence_file.hpp>
 
 #include "tests/io/scratch.hpp"
 #include "tests/support/generator.hpp"
@@ -10,15 +11,16 @@ using namespace tessera;
 
 namespace {
 
-ImageGpt tiny_model(std::uint64_t seed = 1) {
+ImageGpt tiny_model(Index draft = 0) {
   const ImageGptConfig c{.side = 5,
                          .colours = 6,
                          .layers = 2,
                          .heads = 2,
                          .width = 16,
                          .words = 4,
+                         .draft = draft,
                          .text = {.vocabulary = 300, .length = 8, .width = 16, .heads = 2, .layers = 1}};
-  Rng rng(seed);
+  Rng rng(1);
   auto net = std::make_shared<ImageGptNet<float>>(c, rng);
   testing::nudge(*net, 0.1, rng);
   return {net,
@@ -30,9 +32,9 @@ ImageGpt tiny_model(std::uint64_t seed = 1) {
 }  // namespace
 
 TEST_CASE("image GPT: painting pixel by pixel has the bits of the forward pass", "[autoregressive][image_gpt]") {
-  const ImageGpt model = tiny_model();
+  const ImageGpt model = tiny_model(GENERATE(0, 3));
   const std::vector<std::string> texts = {"red", "a dog"};
-  const Tensor<float> prefix = model.prefix(texts);
+  const std::vector<PixelCondition> conditions = model.conditions(texts);
   const PixelWriter writer(model.net());
   Tensor<std::int32_t> pixels(Shape{2, 25});
   for (Index i = 0; i < 50; ++i)
@@ -41,7 +43,7 @@ TEST_CASE("image GPT: painting pixel by pixel has the bits of the forward pass",
   const Tensor<float> all =
       model.net()(model.net().text(model.tokenizer().encode(std::span<const std::string>(normal), 4)), pixels);
   for (Index item = 0; item < 2; ++item) {
-    auto state = writer.begin(slice(prefix, 0, item, item + 1).reshaped({5, 16}));
+    auto state = writer.begin(conditions[static_cast<std::size_t>(item)]);
     for (Index i = 0; i < 25; ++i) {
       if (i > 0) writer.next(state, pixels[item * 25 + i - 1]);
       CHECK(std::memcmp(state.logits().data(), all.data() + (item * 25 + i) * 6, 6 * sizeof(float)) == 0);
@@ -50,12 +52,60 @@ TEST_CASE("image GPT: painting pixel by pixel has the bits of the forward pass",
   }
 }
 
+TEST_CASE("image GPT: many pixels at once, and some taken back, have the bits of one after the other",
+          "[autoregressive][image_gpt]") {
+  const ImageGpt model = tiny_model(3);
+  const std::string text = "red";
+  const PixelCondition condition = model.conditions({&text, 1})[0];
+  GptDecoderWeights weights = decoder_weights(model.net().gpt);
+  weights.positions = model.net().places(Tensor<float>());
+  const GptDecoder decoder(std::move(weights));
+  const std::vector<Unit> units = {0, 5, 2, 3, 1, 4, 4, 0, 2};
+  auto one = decoder.begin(condition.prefix, condition.draft), many = one;
+  decoder.extend(many, std::span(units).first(2));
+  decoder.rewind(many, 1);
+  const Tensor<float> logits = decoder.extend(many, std::span(units).subspan(1));
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    decoder.next(one, units[i]);
+    if (i > 0) CHECK(std::memcmp(one.logits().data(), logits.data() + (i - 1) * 6, 6 * sizeof(float)) == 0);
+  }
+  CHECK(std::memcmp(one.logits().data(), many.logits().data(), 6 * sizeof(float)) == 0);
+  GptHints few = condition.draft;
+  few.logits = slice(few.logits, 0, 0, 24);
+  CHECK_THROWS_AS(decoder.begin(condition.prefix, few), shape_error);
+}
+
+TEST_CASE("image GPT: a run goes on from its file", "[autoregressive][image_gpt]") {
+  const test::Scratch folder;
+  const ImageGpt model = tiny_model(GENERATE(0, 3));
+  const PixelWriter writer(model.net());
+  const std::vector<std::string> texts = {"red", "a dog"};
+  const std::vector<PixelCondition> conditions = model.conditions(texts);
+  const std::vector<Noise> noises = {Noise{1}, Noise{2}};
+  SequenceRun<PixelWriter> run(writer, conditions, noises, {.length = 25});
+  for (int i = 0; i < 9; ++i) run.step();
+  write_sequence(folder / "run.safetensors", run);
+  auto again = read_sequence(folder / "run.safetensors", writer, std::span(conditions));
+  CHECK(same_bytes(again.finish(), run.finish()));
+}
+
+TEST_CASE("image GPT: the draft alone is a picture of the palette's colours", "[autoregressive][image_gpt]") {
+  const std::vector<std::string> texts = {"red", "a dog"};
+  const ImageGpt model = tiny_model(3);
+  const Tensor<float> drafts = model.draft(texts);
+  REQUIRE(drafts.shape() == Shape{2, 5, 5, 3});
+  CHECK(same_bytes(slice(drafts, 0, 1, 2).reshaped({5, 5, 3}), model.draft({&texts[1], 1}).reshaped({5, 5, 3})));
+  const Tensor<std::uint8_t> seen = to_8bit(slice(drafts, 0, 0, 1).reshaped({5, 5, 3}));
+  CHECK(same_bytes(model.palette().decode(model.palette().encode(seen), 5, 5), seen));
+  CHECK_THROWS_AS(tiny_model().draft(texts), argument_error);
+}
+
 TEST_CASE("image GPT: its run keeps the laws of generation", "[autoregressive][image_gpt]") {
-  testing::check_generator(tiny_model(), std::string("a red heart"), Noise{5});
+  testing::check_generator(tiny_model(GENERATE(0, 3)), std::string("a red heart"), Noise{5});
 }
 
 TEST_CASE("image GPT: pictures painted side by side are what each is alone", "[autoregressive][image_gpt]") {
-  const ImageGpt model = tiny_model();
+  const ImageGpt model = tiny_model(GENERATE(0, 3));
   const std::vector<std::string> texts = {"red", "", "a dog that is longer than the model reads"};
   const std::vector<Noise> noises = {Noise{1}, Noise{2}, Noise{3}};
   for (const double guidance : {1.0, 3.0}) {
@@ -104,10 +154,20 @@ TEST_CASE("image GPT: colours that the palette lacks never come", "[autoregressi
 
 TEST_CASE("image GPT: a file brings the model back", "[autoregressive][image_gpt]") {
   const test::Scratch folder;
-  const ImageGpt model = tiny_model();
+  const ImageGpt model = tiny_model(GENERATE(0, 3));
   to_file(model, DType::f32).write(folder / "m.safetensors");
   const ImageGpt again = load_image_gpt(folder / "m.safetensors");
   CHECK(same_bytes(model.begin("red", Noise{7}).finish(), again.begin("red", Noise{7}).finish()));
+}
+
+TEST_CASE("image GPT: files from before there were drafts are read", "[autoregressive][image_gpt]") {
+  const ImageGpt model = tiny_model();
+  Safetensors file = to_file(model, DType::f32);
+  std::string& config = file.metadata["config"];
+  const std::string field = "\"draft\": 0, ";
+  REQUIRE(config.find(field) != std::string::npos);
+  config.erase(config.find(field), field.size());
+  CHECK(same_bytes(image_gpt_from_file(file).begin("red", Noise{7}).finish(), model.begin("red", Noise{7}).finish()));
 }
 
 TEST_CASE("image GPT: files of other models and broken ones are refused by name", "[autoregressive][image_gpt]") {
@@ -145,5 +205,7 @@ TEST_CASE("image GPT: files of other models and broken ones are refused by name"
   refused(config("\"layers\": 2", "\"layers\": 200"), "net.gpt.blocks.2");
   refused(config("\"heads\": 2", "\"heads\": 3"), "heads");
   refused(config("\"words\": 4", "\"words\": 9"), "words");
+  refused(config("\"draft\": 0", "\"draft\": 8"), "net.draft.head");
+  refused(config("\"draft\": 0", "\"draft\": -8"), "draft");
   refused(config("{", "["), "config");
 }

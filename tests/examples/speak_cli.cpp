@@ -45,6 +45,7 @@ TEST_CASE("speak refuses bad flags and what is no syllable", "[examples]") {
   const Booth b;
   const std::vector<std::string> ni = {"ni3"};
   b.refuses_values(ni, "--temperature", {"nan", "-1", "1e9", "warm"}, "temperature");
+  b.refuses_values(ni, "--calm", {"0", "nan", "11"}, "calm");
   b.refuses_values(ni, "--speed", {"0", "5", "inf"}, "speed");
   b.refuses_values(ni, "--pause", {"-1", "11"}, "pause");
   b.refuses_values(ni, "--speaker", {"4", "", "x"}, "speaker");
@@ -66,7 +67,8 @@ TEST_CASE("speak refuses voices that are missing or broken", "[examples]") {
     file.write(b.folder / "changed.safetensors");
     b.refuses({"ni3", "--weights=changed.safetensors"}, failed_file, words);
   };
-  changed("format", "another", "tessera.voice.1");
+  changed("format", "another", "tessera.voice.2");
+  changed("format", "tessera.voice.1", "train_speak makes a new one");
   changed("config.residual", "0", "1 to 1024");
   changed("config.residual", "9", "changed.safetensors");
   changed("config.cycles", "999999999", "1 to 16");

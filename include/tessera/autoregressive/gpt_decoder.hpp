@@ -38,6 +38,13 @@ void swiglu_rows(Index rows, Index width, const T* gate_up, T* to) {
 
 }  // namespace detail
 
+/// What one sequence is told beside its units, at every place: of a picture, what each pixel may become. Row i belongs
+/// to the unit i that is to be predicted. Copies share the rows.
+struct GptHints {
+  Tensor<float> vectors;  // [n, D]: added to what is read last before unit i
+  Tensor<float> logits;   // [n, V]: added to the logits of unit i
+};
+
 /// A template so that it costs only programs that use it.
 template <class T>
 class BasicGptDecoder {
@@ -57,6 +64,7 @@ class BasicGptDecoder {
     KvCache cache_;
     std::vector<Unit> units_;
     Index vectors_ = 0;      // that it began with
+    GptHints hints_;         // for a sequence that began with vectors
     std::size_t first_ = 0;  // the cache holds those and units_[first_ ..)
     std::size_t slid_ = 0;   // how many units there were when it was last built anew
     Tensor<T> logits_;       // [V]
@@ -96,13 +104,22 @@ class BasicGptDecoder {
     return begin_with(prompt, logits.data());
   }
   /// Begins with vectors [n, D] in the place of embedded units, such as what a text encoder has to say; positions are
-  /// added to them. Such a sequence ends with the context. Throws shape_error.
-  State begin(const Tensor<T>& vectors) const {
+  /// added to them. Such a sequence ends with the context, and may have hints for all of it. Throws shape_error.
+  State begin(const Tensor<T>& vectors, GptHints hints = {}) const {
     if (vectors.rank() != 2 || vectors.extent(0) < 1 || vectors.extent(0) > config().context ||
         vectors.extent(1) != config().width)
       throw shape_error("Gpt: vectors [n, " + std::to_string(config().width) + "] with n from 1 to " +
                         std::to_string(config().context) + " wanted, shape is " + vectors.shape().to_string());
+    const auto check = [&](const Tensor<float>& rows, const char* what, Index width) {
+      const Index n = config().context - vectors.extent(0) + 1;
+      if (rows && (rows.rank() != 2 || rows.extent(0) < n || rows.extent(1) != width))
+        throw shape_error(std::string("Gpt: hints for ") + what + " [" + std::to_string(n) + ", " +
+                          std::to_string(width) + "] wanted, shape is " + rows.shape().to_string());
+    };
+    check(hints.vectors, "vectors", config().width);
+    check(hints.logits, "logits", vocabulary());
     State state = empty();
+    state.hints_ = std::move(hints);
     const std::vector<Unit> none(static_cast<std::size_t>(vectors.extent(0)));
     forward({Part{&state, none, vectors.data()}}, nullptr);
     state.vectors_ = vectors.extent(0);
@@ -285,6 +302,8 @@ void BasicGptDecoder<T>::forward(const std::vector<Part>& parts, T* all) const {
         const Index u = at < back ? V : at - back < before.size() ? before[at - back] : p.units[i - back];
         add(e.embedding.data() + u * D);
       }
+      if (const Tensor<float>& hints = p.state->hints_.vectors; hints && (!p.vectors || i + 1 == p.units.size()))
+        add(hints.data() + (p.vectors ? 0 : static_cast<Index>(before.size() + i) + 1) * D);
       if (w.positions) add(w.positions.data() + position * D);
       ++row, ++position;
     }
@@ -345,11 +364,20 @@ void BasicGptDecoder<T>::forward(const std::vector<Part>& parts, T* all) const {
     norm(w.norm, count, from, mixed.data());
     w.head.apply({mixed.data(), static_cast<std::size_t>(count * D)}, {to, static_cast<std::size_t>(count * V)});
   };
+  // the logits after the last `count` units of a part, which it has read by now
+  const auto add_hints = [&](const Part& p, Index count, T* to) {
+    const Tensor<float>& hints = p.state->hints_.logits;
+    if (!hints) return;
+    const T* from = hints.data() + (static_cast<Index>(p.state->units_.size()) + 1 - count) * V;
+    for (Index i = 0; i < count * V; ++i) to[i] += from[i];
+  };
   if (all) {
     logits_of(rows, x.data(), all);
     row = 0;
     for (const Part& p : parts) {
-      row += static_cast<Index>(p.units.size());
+      const Index n = static_cast<Index>(p.units.size());
+      add_hints(p, n, all + row * V);
+      row += n;
       p.state->logits_ =
           Tensor<T>::from(Shape{V}, std::span<const T>(all + (row - 1) * V, static_cast<std::size_t>(V)));
     }
@@ -357,12 +385,16 @@ void BasicGptDecoder<T>::forward(const std::vector<Part>& parts, T* all) const {
     Tensor<T>& logits = parts[0].state->logits_;
     if (!logits.unique()) logits = Tensor<T>(Shape{V});
     logits_of(1, h.data(), logits.data());
+    add_hints(parts[0], 1, logits.data());
   } else {
     const kernel::Scratch<T> logits(lasts * V);
     logits_of(lasts, h.data(), logits.data());
-    for (Index i = 0; i < lasts; ++i)
-      parts[static_cast<std::size_t>(i)].state->logits_ =
+    for (Index i = 0; i < lasts; ++i) {
+      const Part& p = parts[static_cast<std::size_t>(i)];
+      add_hints(p, 1, logits.data() + i * V);
+      p.state->logits_ =
           Tensor<T>::from(Shape{V}, std::span<const T>(logits.data() + i * V, static_cast<std::size_t>(V)));
+    }
   }
 }
 
@@ -428,5 +460,9 @@ void BasicGptDecoder<T>::attend(const std::vector<Part>& parts, Index layer, con
 }
 
 static_assert(NextUnits<GptDecoder> && Extendable<GptDecoder>);
+
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template class BasicGptDecoder<float>;
+#endif
 
 }  // namespace tessera::inline TESSERA_ISA

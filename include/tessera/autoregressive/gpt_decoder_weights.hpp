@@ -82,4 +82,8 @@ GptDecoderWeights decoder_weights(const Gpt<T>& net, const GptDecoderOptions& o 
   return w;
 }
 
+#ifdef TESSERA_INSTANCE  // tessera::compiled
+TESSERA_INSTANCE template GptDecoderWeights decoder_weights(const Gpt<float>&, const GptDecoderOptions&);
+#endif
+
 }  // namespace tessera::inline TESSERA_ISA

@@ -10,13 +10,16 @@
 // with. The place of a pixel is that of the pixel to be predicted, a vector of its row plus one of its column.
 //
 // Different from the papers: a pixel is read together with the three above the one to come (left above, above, right
-// above). Attention can find them by itself, but needs thousands of steps and a layer for it.
+// above). Attention can find them by itself, but needs thousands of steps and a layer for it. And a convolutional draft
+// of the picture (image_draft.hpp, `draft` channels) may stand behind all of it: at each place its vector for the pixel
+// to be predicted is added, and its logits to the transformer's, which then only has to improve on them.
 //
 // This is the network that trains; image_gpt_run.hpp paints with it.
 #pragma once
 
 #include <tessera/autodiff/op/permute.hpp>
 #include <tessera/autoregressive/gpt.hpp>
+#include <tessera/autoregressive/image_draft.hpp>
 #include <tessera/nn/text_encoder.hpp>
 
 namespace tessera::inline TESSERA_ISA {
@@ -26,6 +29,7 @@ struct ImageGptConfig {
   Index colours = 256;  // of the palette
   Index layers = 4, heads = 5, width = 160;
   Index words = 23;  // places for the tokens of a caption; what is longer is cut
+  Index draft = 0;   // channels of the draft at full size; 0: there is none
   TextEncoderConfig text = {};
 
   Index pixels() const { return side * side; }
@@ -40,6 +44,9 @@ struct ImageGptConfig {
             .positions = GptPositions::given,
             .bias = false};
   }
+  ImageDraftConfig drafted() const {
+    return {.side = side, .colours = colours, .channels = draft, .text = text.width, .width = width};
+  }
   /// Throws argument_error naming the field that makes no sense.
   void check() const {
     const auto want = [](bool good, const char* field, Index found, const std::string& wanted) {
@@ -50,6 +57,7 @@ struct ImageGptConfig {
     want(colours >= 2 && colours <= 512, "colours", colours, "2 to 512");
     want(words >= 2 && words <= text.length, "words", words,
          "2 to the text encoder's length, " + std::to_string(text.length));
+    want(draft >= 0 && draft <= 1024, "draft", draft, "0 to 1024");
     gpt().check();
   }
 };
@@ -66,6 +74,7 @@ struct ImageGptNet {
   std::vector<Embedding<T>>
       earlier;  // 3 x [colours + 1, D]: right above, above, left above; the last row: none is there
   Gpt<T> gpt;
+  std::optional<ImageDraft<T>> draft;
 
   ImageGptNet(const Config& c, Rng& rng)
       : config(checked(c)),
@@ -78,6 +87,7 @@ struct ImageGptNet {
         gpt(c.gpt(), rng) {
     for (std::size_t i = 0; i < back(c).size(); ++i)
       earlier.emplace_back(typename Embedding<T>::Config{.count = c.colours + 1, .width = c.width}, rng);
+    if (c.draft > 0) draft.emplace(c.drafted(), rng);
   }
 
   /// How far before the last pixel the others are that are read with it.
@@ -92,7 +102,7 @@ struct ImageGptNet {
         pixels.extent(0) != caption.tokens.extent(0))
       throw shape_error("ImageGpt: pixels [" + std::to_string(caption.tokens.extent(0)) + ", N] with N from 1 to " +
                         std::to_string(config.pixels()) + " wanted, shape is " + pixels.shape().to_string());
-    X x = prefix(caption);
+    auto [first, x] = parts(caption);
     const Index n = pixels.extent(1);
     if (n > 1) {
       const Tensor<std::int32_t> read = slice(pixels, 1, 0, n - 1);
@@ -101,19 +111,17 @@ struct ImageGptNet {
         seen = seen + earlier[i](on_tape_of(x, delayed(read, back(config)[i])));
       x = concat({x, seen}, 1);
     }
-    const X all = places(x);
-    return gpt.over(x + (x.extent(1) == all.extent(0) ? all : slice(all, 0, 0, x.extent(1))), dropped, config.words);
+    if (!draft) return over(concat({first, x}, 1), dropped);
+    const PixelDraft<X> drafted = (*draft)(caption.pooled);
+    const auto begun = [n](const X& all) { return all.extent(1) == n ? all : slice(all, 1, 0, n); };
+    return over(concat({first, x + begun(drafted.vectors)}, 1), dropped) + begun(drafted.logits);
   }
 
   /// What stands before the pixels, without its places: [B, words + 1, D].
   template <Value X>
   X prefix(const TextContext<X>& caption) const {
-    if (caption.tokens.extent(1) != config.words)
-      throw shape_error("ImageGpt: captions of " + std::to_string(config.words) + " tokens, padded, wanted; shape is " +
-                        caption.tokens.shape().to_string());
-    X first = words(caption.tokens), last = summary(caption.pooled);
-    const Index b = last.extent(0);
-    return concat({std::move(first), reshape(std::move(last), Shape{b, 1, config.width})}, 1);
+    auto [first, last] = parts(caption);
+    return concat({std::move(first), std::move(last)}, 1);
   }
   /// The vectors of all places, [words + side^2, D]; `like` says whether as Var or Tensor.
   template <Value X>
@@ -132,12 +140,27 @@ struct ImageGptNet {
     see("columns", self.columns);
     see("earlier", self.earlier);
     see("gpt", self.gpt);
+    see("draft", self.draft);
   }
 
  private:
   static const Config& checked(const Config& c) {
     c.check();
     return c;
+  }
+  /// The tokens [B, words, D] and their summary [B, 1, D].
+  template <Value X>
+  std::pair<X, X> parts(const TextContext<X>& caption) const {
+    if (caption.tokens.extent(1) != config.words)
+      throw shape_error("ImageGpt: captions of " + std::to_string(config.words) + " tokens, padded, wanted; shape is " +
+                        caption.tokens.shape().to_string());
+    const X last = summary(caption.pooled);
+    return {words(caption.tokens), reshape(last, Shape{last.extent(0), 1, config.width})};
+  }
+  template <Value X>
+  X over(const X& x, const GptDropout& dropped) const {
+    const X all = places(x);
+    return gpt.over(x + (x.extent(1) == all.extent(0) ? all : slice(all, 0, 0, x.extent(1))), dropped, config.words);
   }
   template <Value X>
   static auto on_tape_of(const X& x, const Tensor<std::int32_t>& ids) {

@@ -15,7 +15,10 @@ inline std::string image_gpt_config_text(const ImageGptConfig& c) {
   Json j = Json::object();
   j.set("side", c.side).set("colours", c.colours).set("layers", c.layers).set("heads", c.heads).set("width", c.width);
   j.set("words", c.words).set("text_vocabulary", c.text.vocabulary).set("text_length", c.text.length);
-  j.set("text_width", c.text.width).set("text_heads", c.text.heads).set("text_layers", c.text.layers);
+  j.set("text_width", c.text.width)
+      .set("text_heads", c.text.heads)
+      .set("text_layers", c.text.layers)
+      .set("draft", c.draft);
   return j.dump();
 }
 
@@ -24,12 +27,14 @@ inline std::string image_gpt_config_text(const ImageGptConfig& c) {
 inline ImageGptConfig read_image_gpt_config(const Safetensors& file, const std::string& text) {
   const std::string& name = file.source();
   const Json j = Json::parse(text, name + ": config");
-  const auto number = [&](const char* field, Index low, Index high) {
-    const auto found = j.get<std::int64_t>(field);
+  const auto within = [&](const char* field, std::int64_t found, Index low, Index high) {
     if (found < low || found > high)
       throw_io(name, std::string("config, field ") + field, std::to_string(low) + " to " + std::to_string(high),
                std::to_string(found));
     return static_cast<Index>(found);
+  };
+  const auto number = [&](const char* field, Index low, Index high) {
+    return within(field, j.get<std::int64_t>(field), low, high);
   };
   ImageGptConfig c;
   c.side = number("side", 2, 256);
@@ -38,6 +43,7 @@ inline ImageGptConfig read_image_gpt_config(const Safetensors& file, const std::
   c.heads = number("heads", 1, 256);
   c.width = number("width", 1, 8192);
   c.words = number("words", 2, 4096);
+  c.draft = within("draft", j.get<std::int64_t>("draft", 0), 0, 1024);  // files from before there were drafts lack it
   c.text = {.vocabulary = number("text_vocabulary", 1, 999999),
             .length = number("text_length", 2, 4096),
             .width = number("text_width", 1, 4096),
@@ -57,6 +63,7 @@ inline ImageGptConfig read_image_gpt_config(const Safetensors& file, const std::
     pin_shape(file, "net.gpt.blocks." + std::to_string(i) + ".mlp.up.weight", {4 * c.width, c.width});
   for (Index i = 0; i < c.text.layers; ++i)
     pin_shape(file, "net.text.blocks." + std::to_string(i) + ".mlp.up.weight", {4 * c.text.width, c.text.width});
+  if (c.draft > 0) pin_shape(file, "net.draft.head.weight", {c.colours, c.draft});
   return c;
 }
 

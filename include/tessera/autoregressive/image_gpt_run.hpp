@@ -19,16 +19,22 @@
 
 namespace tessera::inline TESSERA_ISA {
 
-/// The network as a NextUnit: the condition is what stands before the pixels, [words + 1, D].
+/// What a picture is begun with.
+struct PixelCondition {
+  Tensor<float> prefix;  // what stands before the pixels, [words + 1, D]
+  GptHints draft = {};   // what the draft says of each, if the network has one
+};
+
+/// The network as a NextUnit.
 class PixelWriter {
  public:
-  using Condition = Tensor<float>;
+  using Condition = PixelCondition;
   using State = GptDecoder::State;
 
   explicit PixelWriter(const ImageGptNet<float>& net, const GptDecoderOptions& o = {})
       : decoder_(weights(net, o), o.cache) {}
 
-  State begin(const Condition& prefix) const { return decoder_.begin(prefix); }
+  State begin(const Condition& c) const { return decoder_.begin(c.prefix, c.draft); }
   void next(State& state, Unit unit) const { decoder_.next(state, unit); }
   void next(std::span<State* const> states, std::span<const Unit> units) const { decoder_.next(states, units); }
   Index vocabulary() const { return decoder_.vocabulary(); }
@@ -118,11 +124,37 @@ class ImageGpt {
     return begin(texts, noises, options, false);
   }
 
-  /// What stands before the pixels of each text: [B, words + 1, D].
-  Tensor<float> prefix(std::span<const std::string> texts) const {
-    std::vector<std::string> normal;
-    for (const std::string& t : texts) normal.push_back(normalise(t));
-    return net_->prefix(net_->text(tokenizer_.encode(std::span<const std::string>(normal), config().words)));
+  /// What the picture of each text is begun with.
+  std::vector<PixelCondition> conditions(std::span<const std::string> texts) const {
+    std::vector<PixelCondition> each;
+    if (texts.empty()) return each;
+    const TextContext<Tensor<float>> captions = read(texts);
+    const Tensor<float> prefix = net_->prefix(captions);
+    PixelDraft<Tensor<float>> drafts;
+    if (net_->draft) drafts = (*net_->draft)(captions.pooled);
+    for (Index i = 0; i < prefix.extent(0); ++i) {
+      const auto item = [i](const Tensor<float>& all) {
+        return all ? slice(all, 0, i, i + 1).reshaped(all.shape().without(0)) : Tensor<float>();
+      };
+      each.push_back({item(prefix), {item(drafts.vectors), item(drafts.logits)}});
+    }
+    return each;
+  }
+
+  /// What the draft by itself makes of each text, every pixel's most probable colour: [B, side, side, 3] in [-1, 1].
+  /// Throws argument_error when the network has none.
+  Tensor<float> draft(std::span<const std::string> texts) const {
+    if (!net_->draft) throw argument_error("ImageGpt: this network has no draft");
+    const Tensor<float> logits = net_->draft->logits(read(texts).pooled);
+    Tensor<float> pictures(Shape{logits.extent(0), config().side, config().side, 3});
+    float* to = pictures.data();
+    for (Index i = 0; i < logits.rows(); ++i) {
+      const float* const row = std::as_const(logits).data() + i * logits.cols();
+      std::size_t best = 0;
+      for (std::size_t k = 1; k < static_cast<std::size_t>(palette_.size()); ++k) best = row[k] > row[best] ? k : best;
+      for (int c = 0; c < 3; ++c) *to++ = from_8bit(static_cast<std::uint8_t>(channel(palette_[best], c)));
+    }
+    return pictures;
   }
 
  private:
@@ -138,18 +170,16 @@ class ImageGpt {
       const Tensor<std::int32_t> units = palette_.encode(options.upper);
       o.forced.assign(units.data(), units.data() + units.size());
     }
-    const std::vector<Tensor<float>> conditions = prefixes(texts);
     const std::string nothing;
-    const std::vector<Tensor<float>> without =
-        options.guidance == 1 ? std::vector<Tensor<float>>() : prefixes({&nothing, 1});
-    return Run(SequenceRun<PixelWriter>(writer_, conditions, noises, o, without), palette_, config().side, single);
+    const std::vector<PixelCondition> without =
+        options.guidance == 1 ? std::vector<PixelCondition>() : conditions({&nothing, 1});
+    return Run(SequenceRun<PixelWriter>(writer_, conditions(texts), noises, o, without), palette_, config().side,
+               single);
   }
-  std::vector<Tensor<float>> prefixes(std::span<const std::string> texts) const {
-    std::vector<Tensor<float>> each;
-    if (texts.empty()) return each;
-    const Tensor<float> all = prefix(texts);
-    for (Index i = 0; i < all.extent(0); ++i) each.push_back(slice(all, 0, i, i + 1).reshaped(all.shape().without(0)));
-    return each;
+  TextContext<Tensor<float>> read(std::span<const std::string> texts) const {
+    std::vector<std::string> normal;
+    for (const std::string& t : texts) normal.push_back(normalise(t));
+    return net_->text(tokenizer_.encode(std::span<const std::string>(normal), config().words));
   }
 
   std::shared_ptr<const ImageGptNet<float>> net_;
