@@ -46,8 +46,8 @@ void describe(Cli& cli, Options& o) {
   cli.number("--steps", o.steps, "training steps of the classifier", 1, 1'000'000);
   cli.number("--batch", o.batch, "clips a step", 1, 4096);
   cli.option("--seed", o.seed, "of the classifier and of the voice (default 1)");
-  cli.option("--temperature", o.how.temperature, "how boldly samples are drawn (default 0.9)", 0, 10);
-  cli.option("--calm", o.how.calm, "times the temperature, where there is a voice (default 0.6)", 0.01, 10);
+  cli.option("--temperature", o.how.temperature, "how boldly samples are drawn (default 0.7)", 0, 10);
+  cli.option("--calm", o.how.calm, "times the temperature, where there is a voice (default 0.25)", 0.01, 10);
   cli.option("--weights", o.weights, "the voice (default: the one that comes with the examples)");
   cli.flag("--contours", o.contours, "say held-out clips again, with the pitch, loudness and length measured in them");
   cli.option("--sheet", o.sheet, "a PNG of spectrograms, real ones beside the voice's");

@@ -41,9 +41,9 @@ void describe(Cli& cli, Options& o) {
   cli.option("--output,-o", o.output, "the WAV to write, 16 kHz (default speak.wav)");
   cli.option("--speaker", o.speaker, "3 or 5 (default 5)");
   cli.option("--seed,-s", o.seed, "of the first syllable; the next one has seed + 1 (default 0)");
-  cli.option("--temperature", o.how.temperature, "how boldly samples are drawn; 0 takes the likeliest (default 0.9)", 0,
+  cli.option("--temperature", o.how.temperature, "how boldly samples are drawn; 0 takes the likeliest (default 0.7)", 0,
              10);
-  cli.option("--calm", o.how.calm, "times the temperature, where there is a voice (default 0.6)", 0.01, 10);
+  cli.option("--calm", o.how.calm, "times the temperature, where there is a voice (default 0.25)", 0.01, 10);
   cli.option("--top-p", o.how.top_p, "draw among the likeliest that have this probability together (default 1)", 0, 1);
   cli.option("--speed", o.how.speed, "how much faster than usual (default 1)", 0.25, 4);
   cli.option("--pause", o.pause, "seconds between syllables (default 0.06)", 0, 10);

@@ -14,9 +14,9 @@
 namespace tessera::examples {
 
 struct SayOptions {
-  double temperature = 0.9, top_p = 1;
-  double calm = 0.6;  // times the temperature, where there is a voice
-  double speed = 1;   // how much faster than the speaker usually says this tone
+  double temperature = 0.7, top_p = 1;
+  double calm = 0.25;  // times the temperature, where there is a voice
+  double speed = 1;    // how much faster than the speaker usually says this tone
 };
 
 /// The index of a speaker's name. Throws argument_error.
