@@ -52,7 +52,7 @@ class PixelWriter {
 };
 
 struct ImageGptOptions {
-  double guidance = 2;  // 1: none
+  double guidance = 1;  // none; more makes colours likely that both captions hold for next to impossible
   ChoiceOptions choice = {};
   Tensor<std::uint8_t> upper = {};  // [h, side, 3]: the first h rows, given; the run goes on from there
 };
