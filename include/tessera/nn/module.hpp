@@ -122,10 +122,10 @@ inline constexpr Scalar scalar_of = [] {
 
 /// A parameter or buffer of some type.
 struct Leaf {
-  std::string path;  // empty where it was not asked for
-  void* at;          // Parameter<T> or Buffer<T>
-  Scalar scalar;     // T
-  bool trained;      // a parameter
+  std::string path;
+  void* at;       // Parameter<T> or Buffer<T>
+  Scalar scalar;  // T
+  bool trained;   // a parameter
 
   /// Throws argument_error when it is a parameter of another type: such a module has no gradients on a tape of T.
   template <class T>
@@ -155,36 +155,21 @@ decltype(auto) visit(const Leaf& leaf, const Fn& f) {
   }
 }
 
-template <class M>
-void collect(M& member, const std::string* path, std::vector<Leaf>& to) {
-  if constexpr (is_parameter<M> || is_buffer<M>) {
-    using T = typename std::remove_cvref_t<decltype(member.value)>::Scalar;
-    to.push_back({path ? *path : std::string(), &member, scalar_of<T>, is_parameter<M>});
-  } else if constexpr (is_optional<M> || is_pointer<M>) {
-    if (member) collect(*member, path, to);
-  } else if constexpr (is_sequence<M>) {
-    std::size_t i = 0;
-    for (auto& m : member) {
-      const std::string inner = path ? *path + '.' + std::to_string(i++) : std::string();
-      collect(m, path ? &inner : nullptr, to);
-    }
-  } else if constexpr (Module<M>) {
-    M::members(member, [&](std::string_view name, auto& m) {
-      const std::string inner = path ? dotted(*path, name) : std::string();
-      collect(m, path ? &inner : nullptr, to);
-    });
-  } else {
-    static_assert(always_false<M>,
-                  "members() may name only parameters, buffers, modules, and optionals or sequences of these");
+/// What walk() calls to make the list: one type, so that a walk for it is compiled once a module type.
+struct ListLeaves {
+  std::vector<Leaf>& all;
+  template <class P>
+  void operator()(const std::string& path, P& p) const {
+    using T = typename decltype(p.value)::Scalar;
+    all.push_back({path, &p, scalar_of<T>, is_parameter<P>});
   }
-}
+};
 /// Every parameter and buffer, in the order members() names them. They are the module's own: const is the caller's
 /// duty.
 template <Module M>
-std::vector<Leaf> leaves(const M& module, bool paths) {
+std::vector<Leaf> leaves(const M& module) {
   std::vector<Leaf> all;
-  const std::string top;
-  collect(const_cast<M&>(module), paths ? &top : nullptr, all);
+  walk(const_cast<M&>(module), std::string(), ListLeaves{all});
   return all;
 }
 }  // namespace detail
@@ -193,7 +178,7 @@ std::vector<Leaf> leaves(const M& module, bool paths) {
 template <Module M>
 Index parameter_count(const M& module) {
   Index n = 0;
-  for (const detail::Leaf& leaf : detail::leaves(module, false)) {
+  for (const detail::Leaf& leaf : detail::leaves(module)) {
     if (leaf.trained) n += detail::visit(leaf, [](const auto& v) { return v.size(); });
   }
   return n;
@@ -214,7 +199,7 @@ inline bool matches(std::string_view pattern, std::string_view name) {
 template <Module M>
 Index freeze(M& module, std::string_view pattern, bool frozen = true) {
   Index n = 0;
-  for (const detail::Leaf& leaf : detail::leaves(module, true)) {
+  for (const detail::Leaf& leaf : detail::leaves(module)) {
     if (!leaf.trained || !matches(pattern, leaf.path)) continue;
     if (leaf.scalar == detail::Scalar::f32)
       leaf.parameter<float>().frozen = frozen;

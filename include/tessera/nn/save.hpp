@@ -133,14 +133,14 @@ std::vector<std::string> get_leaves(const File& file, const std::vector<Leaf>& l
 /// precision.
 template <Module M>
 void put(Safetensors& file, const M& module, const std::string& prefix = "", std::optional<DType> stored = {}) {
-  detail::put_leaves(file, detail::leaves(module, true), prefix, stored);
+  detail::put_leaves(file, detail::leaves(module), prefix, stored);
 }
 
 /// Fills the module from `prefix.*`. Returns the names of tensors that hold a NaN or an infinity: worth a warning.
 /// Throws io_error and leaves the module as it was when a name is missing or unexpected, or a shape or type differs.
 template <Module M>
 std::vector<std::string> get(const Safetensors& file, M& module, const std::string& prefix = "") {
-  return detail::get_leaves(file, detail::leaves(module, true), prefix);
+  return detail::get_leaves(file, detail::leaves(module), prefix);
 }
 
 /// Writes one module into a file of its own, in one step. Throws io_error, and then nothing has changed.

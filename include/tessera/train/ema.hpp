@@ -19,7 +19,7 @@ class Ema {
     const double n = static_cast<double>(updates_++);
     const double warm = (1 + n) / (10 + n);
     const double d = decay_ < warm ? decay_ : warm;
-    const std::vector<detail::Leaf> from = detail::leaves(module, false), to = detail::leaves(average_, false);
+    const std::vector<detail::Leaf> from = detail::leaves(module), to = detail::leaves(average_);
     for (std::size_t i = 0; i < to.size(); ++i) {
       detail::visit(to[i], [&](auto& a) {
         using T = typename std::remove_cvref_t<decltype(a)>::Scalar;

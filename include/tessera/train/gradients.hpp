@@ -18,7 +18,7 @@ class Gradients {
   template <Module M>
   void add(const M& module, Tape<Tensor<T>>& tape) {
     std::size_t i = 0;
-    for (const detail::Leaf& leaf : detail::leaves(module, false)) {
+    for (const detail::Leaf& leaf : detail::leaves(module)) {
       if (!leaf.trained) continue;
       if (i == each_.size()) each_.emplace_back();
       if (Tensor<T> g = tape.take_gradient(leaf.parameter<T>())) accumulate(each_[i], std::move(g));
@@ -67,7 +67,7 @@ class Gradients {
     std::size_t bad = 0;
     while (bad < each_.size() && finite(each_[bad])) ++bad;
     if (bad == each_.size()) return;
-    for (const detail::Leaf& leaf : detail::leaves(module, true)) {
+    for (const detail::Leaf& leaf : detail::leaves(module)) {
       if (leaf.trained && bad-- == 0)
         throw number_error("gradient of `" + leaf.path +
                            "` is not finite; lower the learning rate or clip the gradient norm");

@@ -65,7 +65,7 @@ class Optimizer {
   void step(M& module, const Gradients<T>& gradients, double factor = 1, double gradient_factor = 1) {
     ++steps_;
     std::size_t i = 0;
-    for (const detail::Leaf& leaf : detail::leaves(module, false)) {
+    for (const detail::Leaf& leaf : detail::leaves(module)) {
       if (!leaf.trained) continue;
       if (i == states_.size()) states_.emplace_back();
       Parameter<T>& p = leaf.parameter<T>();

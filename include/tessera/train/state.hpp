@@ -32,7 +32,7 @@ namespace detail {
 /// Throws number_error that names the first tensor of a module with a NaN or an infinity.
 template <Module M>
 void check_weights(const M& module, const std::string& where) {
-  for (const Leaf& leaf : leaves(module, true)) {
+  for (const Leaf& leaf : leaves(module)) {
     const bool finite = visit(leaf, [](const auto& v) {
       if constexpr (std::floating_point<typename std::remove_cvref_t<decltype(v)>::Scalar>)
         return kernel::all_finite(v.size(), std::as_const(v).data());
@@ -112,14 +112,14 @@ void get_states(const Safetensors& file, Optimizer<T>& optimizer, const std::vec
 /// them.
 template <class T, Module M>
 void put(Safetensors& file, const Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
-  detail::put_states(file, optimizer, detail::leaves(module, true), prefix);
+  detail::put_states(file, optimizer, detail::leaves(module), prefix);
 }
 
 /// Restores what put() added; the optimizer keeps its own configuration. Throws io_error and changes nothing when the
 /// file's optimizer is of another kind or a moment has another shape than its parameter.
 template <class T, Module M>
 void get(const Safetensors& file, Optimizer<T>& optimizer, const M& module, const std::string& prefix = "optimizer") {
-  detail::get_states(file, optimizer, detail::leaves(module, true), prefix);
+  detail::get_states(file, optimizer, detail::leaves(module), prefix);
 }
 
 template <Module M>

@@ -126,19 +126,8 @@ const V* no_bias() {
 }  // namespace detail
 
 template <class V>
-Var<V> conv2d(const Var<V>& x, const Var<V>& w, const Var<V>* bias, const Stride2d& o) {
-  const V* b = bias ? &bias->value() : nullptr;
-  return x.tape()->record(
-      conv2d(x.value(), w.value(), b, o),
-      wrt_id(bias ? bias->id() : no_gradient,
-             [each = bias && bias->rank() == 2](const V& g) { return detail::channel_sum(g, each); }),
-      wrt(w, [x = x.value(), o, s = w.shape()](const V& g) { return conv2d_weight_adjoint(x, g, o, s); }),
-      wrt(x, [w = w.value(), o, s = x.shape()](const V& g) {
-        return conv2d_transposed(g, w, detail::no_bias<V>(), o, s);
-      }));
-}
-template <class V>
 Var<V> conv2d_added(Var<V> residual, const Var<V>& x, const Var<V>& w, const Var<V>* bias, const Stride2d& o) {
+  const std::uint32_t to = residual ? residual.id() : no_gradient;
   const V* b = bias ? &bias->value() : nullptr;
   return x.tape()->record(
       conv2d_added(std::move(residual).value(), x.value(), w.value(), b, o),
@@ -147,7 +136,11 @@ Var<V> conv2d_added(Var<V> residual, const Var<V>& x, const Var<V>& w, const Var
       wrt(w, [x = x.value(), o, s = w.shape()](const V& g) { return conv2d_weight_adjoint(x, g, o, s); }),
       wrt(x, [w = w.value(), o,
               s = x.shape()](const V& g) { return conv2d_transposed(g, w, detail::no_bias<V>(), o, s); }),
-      wrt(residual, [](V g) { return g; }));
+      wrt_id(to, [](V g) { return g; }));
+}
+template <class V>
+Var<V> conv2d(const Var<V>& x, const Var<V>& w, const Var<V>* bias, const Stride2d& o) {
+  return conv2d_added(Var<V>(), x, w, bias, o);
 }
 template <class V>
 Var<V> conv2d_transposed(const Var<V>& y, const Var<V>& w, const Var<V>* bias, const Stride2d& o, const Shape& to) {
