@@ -35,8 +35,8 @@ constexpr const char* program = "train_pixel_cnn";
 constexpr Index classes = 10, side = 28;
 
 struct Options {
-  Index steps = 6000, batch = 16, width = 32, layers = 6, kernel = 3, mixture = 0, tested = 10000, evaluate_every = 500,
-        drawn = 100, save_every = 500, threads = 0;
+  Index steps = 6000, batch = 16, width = 32, layers = 6, kernel = 3, map = 16, mixture = 0, tested = 10000,
+        evaluate_every = 500, drawn = 100, save_every = 500, threads = 0;
   double rate = 2e-3;
   std::uint64_t seed = 1;
   std::string folder, output, curve, sheet, classifier;
@@ -49,6 +49,7 @@ void describe(Cli& cli, Options& o) {
   cli.number("--width", o.width, "channels of each stack", 1, 4096);
   cli.number("--layers", o.layers, "gated layers", 1, 256);
   cli.number("--kernel", o.kernel, "their kernel but the first one's, which is 7", 3, 63);
+  cli.number("--map", o.map, "channels of each class's map; 0: the class says the same at every pixel", 0, 1024);
   cli.number("--mixture", o.mixture, "logistics in the mixture; 0: a softmax of 256 levels", 0, 1024);
   cli.option("--rate", o.rate, "Adam's learning rate (default 0.002); it falls to 0 along a cosine", 0, 1);
   cli.option("--seed", o.seed, "of weights, order and drawing (default 1)");
@@ -123,8 +124,15 @@ int train_pixel_cnn(int argc, char** argv) {
 
   const Fashion train = read_fashion(FashionPart::train), test = read_fashion(FashionPart::test);
   Rng rng(o.seed);
-  PixelCnn<float> net(
-      {.width = o.width, .layers = o.layers, .kernel = o.kernel, .condition = classes, .components = o.mixture}, rng);
+  PixelCnn<float> net({.width = o.width,
+                       .layers = o.layers,
+                       .kernel = o.kernel,
+                       .condition = classes,
+                       .components = o.mixture,
+                       .map = o.map,
+                       .map_height = side,
+                       .map_width = side},
+                      rng);
   Trainer<PixelCnn<float>> trainer(net, {.rate = o.rate, .beta2 = 0.99, .decay = 0.01},
                                    {.steps = o.steps,
                                     .clip_norm = 1,

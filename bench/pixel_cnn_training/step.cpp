@@ -20,7 +20,14 @@ constexpr Index batch = 16, classes = 10;
 
 // That of examples/train_pixel_cnn.
 PixelCnnConfig config_of(bool mixture) {
-  return {.width = 32, .layers = 6, .kernel = 3, .condition = classes, .components = mixture ? 10 : 0};
+  return {.width = 32,
+          .layers = 6,
+          .kernel = 3,
+          .condition = classes,
+          .components = mixture ? 10 : 0,
+          .map = 16,
+          .map_height = 28,
+          .map_width = 28};
 }
 
 int fixture(const char* path, bool mixture) {

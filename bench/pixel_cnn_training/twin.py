@@ -34,7 +34,7 @@ def run(path, seconds):
         if name.startswith("net."):
             if value.dim() == 4:  # [KH, KW, in, out] -> [out, in, KH, KW]
                 value = value.permute(3, 2, 0, 1)
-            elif value.dim() == 2 and "condition" not in name:  # pointwise layers are convolutions here
+            elif value.dim() == 2 and name != "net.map.weight":  # pointwise layers are convolutions here
                 value = value[:, :, None, None]
             W[name[4:]] = value.contiguous().requires_grad_(True)
     layers = 1 + max(int(name.split(".")[1]) for name in W if name.startswith("layers."))
@@ -53,17 +53,19 @@ def run(path, seconds):
         return torch.tanh(a) * torch.sigmoid(b)
 
     def loss():
+        told = F.silu(F.linear(labels, W["map.weight"], W["map.bias"]))
+        told = told.unflatten(1, (*x.shape[2:], -1)).permute(0, 3, 1, 2)
         v, h = F.pad(x, (0, 0, 1, 0))[:, :, :-1], F.pad(x, (1, 0))[:, :, :, :-1]
         for i in range(layers):
             name = f"layers.{i}."
             reach = W[name + "horizontal.weight"].shape[3] - 1
             seen = conv(v, name + "vertical", reach, reach, reach)
             here = conv(h, name + "horizontal", 0, reach, 0) + point(seen, name + "link")
-            here = here + F.linear(labels, W[name + "horizontal_condition.weight"])[:, :, None, None]
+            here = here + point(told, name + "horizontal_condition")
             more = point(gate(here), name + "out")
             h = more if i == 0 else h + more
             if i + 1 < layers:
-                v = gate(seen + F.linear(labels, W[name + "vertical_condition.weight"])[:, :, None, None])
+                v = gate(seen + point(told, name + "vertical_condition"))
         said = point(F.relu(point(F.relu(h), "heads.0.first")), "heads.0.last")
         return mixture_loss(said, x) if metadata["kind"] == "mixture" else F.cross_entropy(said, levels[:, 0])
 

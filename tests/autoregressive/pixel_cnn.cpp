@@ -45,6 +45,24 @@ TEST_CASE("PixelCNN: every parameter has the gradient of finite differences", "[
   }
 }
 
+TEST_CASE("PixelCNN: a condition's map has its gradient, and is told pixel by pixel", "[autoregressive][pixel_cnn]") {
+  PixelCnnConfig c = tiny(1, 0);
+  c.map = 2, c.map_height = 3, c.map_width = 4;
+  const auto pictures = some_pictures({2, 3, 4, 1});
+  const auto condition = Noise{4}.normal<double>({2, 3});
+  PixelCnn<double> net = network<double>(c);
+  testing::check_module(net, [&](const auto& m, auto& tape) { return m.loss(tape, pictures, condition); });
+
+  // Moving what the map says of the last pixel moves levels of the last row alone, for rows are read downwards.
+  const auto x = net.scaled(pictures);
+  const Tensor<double> before = net.predict(x, condition);
+  Tensor<double>& bias = net.map->bias->value;
+  bias.data()[bias.size() - 1] += 1;
+  const Tensor<double> after = net.predict(x, condition);
+  CHECK(same_bytes(slice(before, 1, 0, 2), slice(after, 1, 0, 2)));
+  CHECK_FALSE(same_bytes(slice(before, 1, 2, 3), slice(after, 1, 2, 3)));
+}
+
 TEST_CASE("PixelCNN: a pixel depends on all pixels before it within reach, and on none after",
           "[autoregressive][pixel_cnn]") {
   const Index height = 5, width = 6;
@@ -123,4 +141,9 @@ TEST_CASE("PixelCNN: what does not fit is refused", "[autoregressive][pixel_cnn]
   Rng rng(1);
   CHECK_THROWS_AS(PixelCnn<float>({.kernel = 4}, rng), argument_error);
   CHECK_THROWS_AS(PixelCnn<float>({.levels = 1}, rng), argument_error);
+  CHECK_THROWS_AS(PixelCnn<float>({.map = 4, .map_height = 3, .map_width = 3}, rng), argument_error);
+  CHECK_THROWS_AS(PixelCnn<float>({.condition = 3, .map = 4}, rng), argument_error);
+  PixelCnnConfig c = tiny(1, 0);
+  c.map = 2, c.map_height = 3, c.map_width = 4;
+  CHECK_THROWS_AS(network<float>(c).loss(some_pictures({1, 4, 3, 1}), Tensor<float>({1, 3}, 0.f)), shape_error);
 }

@@ -9,7 +9,7 @@ using namespace tessera;
 
 namespace {
 
-PixelCnn<float> network(Index channels, Index components, Index condition) {
+PixelCnn<float> network(Index channels, Index components, Index condition, Index map = 0) {
   Rng rng(5);
   PixelCnn<float> net({.channels = channels,
                        .levels = 6,
@@ -19,7 +19,10 @@ PixelCnn<float> network(Index channels, Index components, Index condition) {
                        .kernel = 3,
                        .head = 8,
                        .condition = condition,
-                       .components = components},
+                       .components = components,
+                       .map = map,
+                       .map_height = 6,
+                       .map_width = 5},
                       rng);
   testing::nudge(net, 0.2, rng);
   return net;
@@ -32,8 +35,8 @@ TEST_CASE("PixelCNN: number by number, the levels' probabilities are those of th
   const Index height = 6, width = 5;
   for (const Index components : {0, 3}) {
     for (const Index channels : {1, 3}) {
-      for (const Index condition : {0, 4}) {
-        const auto net = network(channels, components, condition);
+      for (const auto& [condition, map] : {std::pair<Index, Index>{0, 0}, {4, 0}, {4, 2}}) {
+        const auto net = network(channels, components, condition, map);
         const PixelCnnDecoder model(net, height, width);
         Tensor<std::uint8_t> picture(Shape{1, height, width, channels});
         for (Index i = 0; i < picture.size(); ++i)
@@ -83,6 +86,7 @@ TEST_CASE("PixelCNN: pictures painted side by side are what each is alone", "[au
 TEST_CASE("PixelCNN: what generation cannot do is refused", "[autoregressive][pixel_cnn]") {
   const PixelCnnDecoder model(network(1, 0, 4), 5, 4);
   CHECK_THROWS_AS(model.begin(Tensor<float>({3}, 0.f)), shape_error);
+  CHECK_THROWS_AS(PixelCnnDecoder(network(1, 0, 4, 2), 5, 4), argument_error);  // the map is of 6 x 5
   auto state = model.begin(Tensor<float>({4}, 0.f));
   CHECK_THROWS_AS(model.next(state, 6), argument_error);
   CHECK_THROWS_AS(PixelCnnPainter{model}.begin(Tensor<float>({2, 4}, 0.f), Noise{1}), shape_error);

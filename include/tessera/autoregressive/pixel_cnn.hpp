@@ -13,7 +13,14 @@
 //   softmax    `levels` logits each; a channel's head also reads the channels before it
 //   mixture    a mixture of logistics cut into levels (PixelCNN++: autodiff/op/logistic_mixture.hpp)
 //
+// What the condition c says to a layer, by `map`:
+//   0          the same at every pixel: V c
+//   channels   its own at every pixel: V s, where s = silu(M c) is a map of the picture's size (section 2.3 of the gated
+//              paper; there s is a deconvolution of c, here one matrix: the deconvolution whose kernel is the picture).
+//              A class or a caption then says where its shapes lie, which the pixels seen so far tell poorly at first.
+//
 //   PixelCnn<float> net({.condition = 10}, rng);
+//   PixelCnn<float> net({.condition = 10, .map = 16, .map_height = 28, .map_width = 28}, rng);
 //   auto loss = net.loss(tape, pictures, classes);            // nats a number; pictures [B, H, W, C] of bytes
 #pragma once
 
@@ -22,6 +29,7 @@
 #include <tessera/autodiff/op/gated.hpp>
 #include <tessera/autodiff/op/logistic_mixture.hpp>
 #include <tessera/autodiff/op/relu.hpp>
+#include <tessera/autodiff/op/silu.hpp>
 #include <tessera/nn/config_check.hpp>
 #include <tessera/nn/linear.hpp>
 
@@ -37,7 +45,12 @@ struct PixelCnnConfig {
   Index head = 64;       // hidden width of what makes the levels
   Index condition = 0;   // numbers of the condition vector; 0: none
   Index components = 0;  // of the mixture; 0: softmax
+  Index map = 0;         // channels of the condition's map; 0: none
+  Index map_height = 0;  // with a map: the pictures' size, which it fixes
+  Index map_width = 0;
 
+  /// Numbers that a layer reads of the condition at a pixel.
+  Index told() const { return map > 0 ? map : condition; }
   LogisticMixture mixture() const { return {.components = components, .channels = channels, .levels = levels}; }
   /// Throws argument_error for a field out of range.
   void check() const {
@@ -51,6 +64,12 @@ struct PixelCnnConfig {
     check.within("head", head, 1, 65536);
     check.within("condition", condition, 0, 65536);
     check.within("components", components, 0, 1024);
+    check.within("map", map, 0, 4096);
+    if (map > 0) {
+      check.within("map_height", map_height, 1, 4096);
+      check.within("map_width", map_width, 1, 4096);
+      if (condition == 0) throw argument_error("PixelCnn: a map is drawn of the condition: condition > 0 wanted");
+    }
     if (first % 2 == 0 || kernel % 2 == 0) throw argument_error("PixelCnn: kernels are of odd width");
   }
 };
@@ -95,7 +114,7 @@ struct PixelCnnLayer {
         link({.in = 2 * c.width, .out = 2 * c.width, .bias = false}, rng),
         out({.in = c.width, .out = c.width}, rng) {
     if (c.condition > 0) {
-      const typename Linear<T>::Config from_condition{.in = c.condition, .out = 2 * c.width, .bias = false};
+      const typename Linear<T>::Config from_condition{.in = c.told(), .out = 2 * c.width, .bias = false};
       if (layer + 1 < c.layers) vertical_condition.emplace(from_condition, rng);  // nobody reads the last v
       horizontal_condition.emplace(from_condition, rng);
     }
@@ -137,10 +156,15 @@ struct PixelCnn {
   using Config = PixelCnnConfig;
 
   Config config;
+  std::optional<Linear<T>> map;  // [B, condition] -> [B, H W map]
   std::vector<PixelCnnLayer<T>> layers;
   std::vector<PixelHead<T>> heads;  // one a channel, or one for the mixture
 
   PixelCnn(const Config& c, Rng& rng) : config(checked(c)) {
+    if (c.map > 0) {
+      map.emplace(typename Linear<T>::Config{.in = c.condition, .out = c.map_height * c.map_width * c.map}, rng);
+      map->weight.value = init::normal<T>(map->weight.value.shape(), 0.02, rng);  // no patterns to begin with
+    }
     for (Index i = 0; i < c.layers; ++i) layers.emplace_back(c, i, rng);
     if (c.components > 0)
       heads.emplace_back(c.width, c.head, c.mixture().parameters(), rng);
@@ -157,23 +181,32 @@ struct PixelCnn {
     return x;
   }
 
+  /// What the condition [B, condition] says to the layers: [B, 1, 1, condition], or its map [B, H, W, map].
+  template <Value X>
+  X told(const X& condition) const {
+    const Index b = condition.extent(0);
+    if (!map) return reshape(condition, Shape{b, 1, 1, config.condition});
+    return reshape(silu((*map)(condition)), Shape{b, config.map_height, config.map_width, config.map});
+  }
+
   /// x [B, H, W, C] in [-1, 1], condition [B, condition] or empty -> features [B, H, W, width]; those of a pixel know
   /// all pixels before it. Throws shape_error.
   template <Value X>
   X features(const X& x, const X& condition = {}) const {
     check_shapes(x.shape(), config.condition > 0 ? condition.shape() : Shape{});
-    const Index b = x.extent(0), height = x.extent(1), width = x.extent(2);
+    const Index height = x.extent(1), width = x.extent(2);
+    const X hint = config.condition > 0 ? told(condition) : X{};
     X v = pad(slice(x, 1, 0, height - 1), 1, 1, 0), h = pad(slice(x, 2, 0, width - 1), 2, 1, 0);
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const PixelCnnLayer<T>& l = layers[i];
-      const auto told = [&](X pre, const std::optional<Linear<T>>& how) {
-        return how ? pre + reshape((*how)(condition), {b, 1, 1, 2 * config.width}) : pre;
+      const auto hinted = [&](const X& pre, const std::optional<Linear<T>>& how) {
+        return how ? pre + (*how)(hint) : pre;
       };
       const X seen = l.vertical(v);  // [B, H, W, 2 width]
       const X here = l.horizontal(h) + l.link(seen);
-      const X more = l.out(gated(told(here, l.horizontal_condition)));
+      const X more = l.out(gated(hinted(here, l.horizontal_condition)));
       h = i == 0 ? more : h + more;
-      if (i + 1 < layers.size()) v = gated(told(seen, l.vertical_condition));
+      if (i + 1 < layers.size()) v = gated(hinted(seen, l.vertical_condition));
     }
     return h;
   }
@@ -213,6 +246,7 @@ struct PixelCnn {
   }
 
   static void members(auto& self, auto&& see) {
+    see("map", self.map);
     see("layers", self.layers);
     see("heads", self.heads);
   }
@@ -225,6 +259,9 @@ struct PixelCnn {
     if (config.condition > 0 && condition != Shape{x[0], config.condition})
       throw shape_error("PixelCnn: a condition [" + std::to_string(x[0]) + ", " + std::to_string(config.condition) +
                         "] wanted, shape is " + condition.to_string());
+    if (config.map > 0 && (x[1] != config.map_height || x[2] != config.map_width))
+      throw shape_error("PixelCnn: its map is of " + std::to_string(config.map_height) + " x " +
+                        std::to_string(config.map_width) + " pixels, the pictures' shape is " + x.to_string());
   }
 };
 

@@ -31,10 +31,9 @@ class PixelCnnDecoder {
       Tensor<float> above;      // [up + 1, W, in]: the vertical stack's last rows, the current one last
       Tensor<float> row = {};   // [left + W, in]: the horizontal stack's row so far, after zeros
       Tensor<float> link = {};  // [W, 2 width]: what the vertical stack and the condition say to the horizontal one
-      Tensor<float> told = {};  // [1, 2 width], the condition to the vertical stack, or empty
-      Tensor<float> hint = {};  // [1, 2 width], the condition to the horizontal stack, or empty
     };
     std::vector<Layer> layers_;
+    Tensor<float> told_;         // what the condition says, of each pixel or of all: [H W or 1, told]; or empty
     Tensor<float> line_;         // [W, C]: the current row of the picture, from -1 to 1
     Tensor<float> features_;     // [1, width] of the current pixel
     std::vector<float> logits_;  // of the next number
@@ -44,6 +43,10 @@ class PixelCnnDecoder {
   PixelCnnDecoder(const PixelCnn<float>& net, Index height, Index width)
       : net_(std::make_shared<PixelCnn<float>>(net)), height_(height), width_(width) {
     if (height < 1 || width < 1) throw argument_error("PixelCnnDecoder: a picture has at least one row and column");
+    if (config().map > 0 && (height != config().map_height || width != config().map_width))
+      throw argument_error("PixelCnnDecoder: the network's map is of " + std::to_string(config().map_height) + " x " +
+                           std::to_string(config().map_width) + " pixels, so are its pictures; wanted are " +
+                           std::to_string(height) + " x " + std::to_string(width));
   }
 
   Index vocabulary() const { return config().levels; }
@@ -58,17 +61,14 @@ class PixelCnnDecoder {
       throw shape_error("PixelCnn: a condition [" + std::to_string(wanted) + "] wanted, shape is " +
                         condition.shape().to_string());
     State s;
+    if (wanted > 0) {
+      const Tensor<float> told = net_->told(condition.reshaped({1, wanted}));
+      s.told_ = told.reshaped({told.size() / config().told(), config().told()});
+    }
     Index in = config().channels;
     for (std::size_t i = 0; i < net_->layers.size(); ++i) {
-      const PixelCnnLayer<float>& l = net_->layers[i];
       const Index reach = PixelCnnLayer<float>::reach(config(), static_cast<Index>(i));
-      State::Layer kept{.above = Tensor<float>(Shape{reach + 1, width_, in}, 0.f)};
-      const auto told = [&](const std::optional<Linear<float>>& how) {
-        return how ? (*how)(condition.reshaped({1, wanted})) : Tensor<float>();
-      };
-      kept.told = told(l.vertical_condition);
-      kept.hint = told(l.horizontal_condition);
-      s.layers_.push_back(std::move(kept));
+      s.layers_.push_back({.above = Tensor<float>(Shape{reach + 1, width_, in}, 0.f)});
       in = config().width;
     }
     s.line_ = Tensor<float>(Shape{width_, config().channels}, 0.f);  // as the row above the first
@@ -99,7 +99,12 @@ class PixelCnnDecoder {
   /// The vertical stack moves down by a row; the horizontal one starts anew.
   void begin_row(State& s) const {
     Tensor<float> v = s.line_;  // the row above, [W, in]
-    const Index d = 2 * config().width;
+    const Index d = 2 * config().width, row = s.at_ / config().channels / width_;
+    const Tensor<float> told =
+        config().map > 0 ? slice(s.told_, 0, row * width_, (row + 1) * width_) : s.told_;  // [W or 1, told], or empty
+    const auto hinted = [&](const Tensor<float>& pre, const std::optional<Linear<float>>& how) {
+      return how ? pre + (*how)(told) : pre;
+    };
     for (std::size_t i = 0; i < s.layers_.size(); ++i) {
       const PixelCnnLayer<float>& l = net_->layers[i];
       State::Layer& kept = s.layers_[i];
@@ -110,10 +115,9 @@ class PixelCnnDecoder {
       const Tensor<float> seen =
           conv2d(kept.above.reshaped({1, rows, width_, in}), l.vertical.weight.value, l.vertical.bias.value, sides)
               .reshaped({width_, d});
-      kept.link = l.link(seen);
-      if (kept.hint) kept.link = kept.link + kept.hint;
+      kept.link = hinted(l.link(seen), l.horizontal_condition);
       kept.row = Tensor<float>(Shape{l.horizontal.geometry.pad_left + width_, in}, 0.f);
-      v = gated(kept.told ? seen + kept.told : seen);
+      v = gated(hinted(seen, l.vertical_condition));
     }
     s.line_ = Tensor<float>(Shape{width_, config().channels}, 0.f);
   }

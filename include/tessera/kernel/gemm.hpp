@@ -49,6 +49,19 @@ struct TileJob {
   bool add;
 };
 
+/// What is stored of a tile that the edge of C cuts, from all of it, `step` to a row: one code for all tiles.
+template <class T>
+[[gnu::noinline]] void store_edge(const T* all, Index step, const TileJob<T>& job, T* c) {
+  for (Index i = 0; i < job.rows; ++i) {
+    for (Index j = 0; j < job.cols; j += lanes_of<T>) {
+      T* p = c + i * job.ldc + j;
+      Pack<T> x = Pack<T>::load(all + i * step + j);
+      if (job.add) x += load_lanes<T>(p, job.cols - j);
+      store_lanes<T>(p, x, job.cols - j);
+    }
+  }
+}
+
 // Not inlined: a few heights and widths x 2 forms of A are all the tile code of a type, shared by every epilogue.
 template <class T, int R, int V, bool ByRows>
 [[gnu::noinline]] void run_tiles(const TileJob<T>& job) {
@@ -98,14 +111,7 @@ template <class T, int R, int V, bool ByRows>
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) acc[i][v].store(all + (i * V + v) * L);
       }
-      for (Index i = 0; i < rows; ++i) {
-        for (Index j = 0; j < job.cols; j += L) {
-          T* p = c + i * ldc + j;
-          Pack<T> x = Pack<T>::load(all + i * V * L + j);
-          if (job.add) x += load_lanes<T>(p, job.cols - j);
-          store_lanes<T>(p, x, job.cols - j);
-        }
-      }
+      store_edge(all, V * L, job, c);
     }
   }
 }
