@@ -1,13 +1,14 @@
 # How our own tests, benchmarks and examples are compiled. Nothing here reaches a user of the library.
 option(TESSERA_NATIVE "Compile our programs for this machine's instruction set (-march=native)" ${PROJECT_IS_TOP_LEVEL})
 option(TESSERA_WERROR "Treat warnings in our own code as errors" ${PROJECT_IS_TOP_LEVEL})
+set(TESSERA_OPTIMIZE "-O2" CACHE STRING "How our programs are optimised; every figure in the README is of -O2")
 set(TESSERA_SANITIZE "" CACHE STRING "Sanitizers for our programs, such as address,undefined")
 
 if(PROJECT_IS_TOP_LEVEL)
   if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
     set(CMAKE_BUILD_TYPE Release)
   endif()
-  set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")  # what every figure in the README is measured with
+  set(CMAKE_CXX_FLAGS_RELEASE "${TESSERA_OPTIMIZE} -DNDEBUG")
   set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
   set(CMAKE_CXX_EXTENSIONS OFF)
   find_program(CCACHE ccache)

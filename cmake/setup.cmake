@@ -5,6 +5,7 @@
 #   -DCXX=clang++             the compiler (c++)
 #   -DSANITIZE=address,undefined
 #   -DFLAGS=-march=x86-64-v3  compiler flags instead of -march=native
+#   -DOPTIMIZE=-O1            compiles faster (-O2)
 #   -DJOBS=N                  parallel compiler runs (one a core)
 cmake_minimum_required(VERSION 3.24)
 
@@ -149,9 +150,12 @@ function(configure)
   if(FLAGS)
     set(native OFF)
   endif()
+  if(NOT OPTIMIZE)
+    set(OPTIMIZE -O2)
+  endif()
   set(command ${CMAKE_COMMAND} -S ${source_dir} -B ${build_dir} -G ${generator} -DCMAKE_CXX_COMPILER=${compiler}
-    -DCMAKE_BUILD_TYPE=${type} -DCMAKE_CXX_FLAGS=${FLAGS} -DTESSERA_NATIVE=${native} -DTESSERA_SANITIZE=${SANITIZE}
-    -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCH=ON -DTESSERA_BUILD_EXAMPLES=ON ${ARGN})
+    -DCMAKE_BUILD_TYPE=${type} -DCMAKE_CXX_FLAGS=${FLAGS} -DTESSERA_OPTIMIZE=${OPTIMIZE} -DTESSERA_NATIVE=${native}
+    -DTESSERA_SANITIZE=${SANITIZE} -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCH=ON -DTESSERA_BUILD_EXAMPLES=ON ${ARGN})
   remove_stale_build(${generator} ${compiler})
   execute_process(COMMAND ${command} RESULT_VARIABLE result OUTPUT_VARIABLE log ERROR_VARIABLE log)
   if(NOT result EQUAL 0 AND EXISTS ${build_dir}/CMakeCache.txt)
