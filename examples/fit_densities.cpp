@@ -34,7 +34,7 @@ constexpr Index fitted_points = 20000, fresh_points = 20000, side = 160;
 
 struct Options {
   std::vector<std::string> sets, models;
-  Index steps = 4000, batch = 512, layers = 8, hidden = 64, threads = 0;
+  Index steps = 8000, batch = 512, layers = 8, hidden = 64, threads = 0;
   double rate = 2e-3;
   std::uint64_t seed = 1;
   std::string sheet;
@@ -186,7 +186,7 @@ int fit_densities(int argc, char** argv) {
   Cli cli(program, "Fits densities to sets of points in the plane.");
   cli.option("--set", o.sets, "moons, pinwheel, checkerboard, rings, ring, grid (default: all)");
   cli.option("--model", o.models, "mixture, realnvp, maf, spline (default: all)");
-  cli.option("--steps", o.steps, "training steps of a flow (default 4000)", 1, 10000000);
+  cli.option("--steps", o.steps, "training steps of a flow (default 8000)", 1, 10000000);
   cli.option("--batch", o.batch, "fresh points a step (default 512)", 2, 1000000);
   cli.option("--layers", o.layers, "of a flow; a spline flow has half as many (default 8)", 2, 100);
   cli.option("--hidden", o.hidden, "width of the networks (default 64)", 1, 4096);

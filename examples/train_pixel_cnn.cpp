@@ -2,10 +2,10 @@
 // and a sheet of drawn ones. Stops with Ctrl-C, goes on where it stopped.
 //
 //   build/examples/train_pixel_cnn --folder run --output pixel_cnn.safetensors --curve loss.png --sheet drawn.png
-//   build/examples/train_pixel_cnn --mixture 10                               a mixture of logistics for a softmax
-//   build/examples/train_pixel_cnn --classifier classifier.safetensors        does a classifier see the class asked for?
-#include <unistd.h>
-
+//   build/examples/train_pixel_cnn --mixture 0                                a softmax for a mixture of logistics
+//   build/examples/train_pixel_cnn --score examples/weights/pixel_cnn.safetensors --sheet drawn.png
+//       --classifier classifier.safetensors                                   does a classifier see the class asked for?
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -32,14 +32,14 @@ using namespace tessera::examples;
 namespace {
 
 constexpr const char* program = "train_pixel_cnn";
-constexpr Index classes = 10, side = 28;
+constexpr Index classes = 10, side = 28, shown = 40;
 
 struct Options {
-  Index steps = 6000, batch = 16, width = 32, layers = 6, kernel = 3, map = 16, mixture = 0, tested = 10000,
+  Index steps = 9000, batch = 16, width = 32, layers = 6, kernel = 3, map = 16, mixture = 5, tested = 10000,
         evaluate_every = 500, drawn = 100, save_every = 500, threads = 0;
   double rate = 2e-3;
   std::uint64_t seed = 1;
-  std::string folder, output, curve, sheet, classifier;
+  std::string folder, output, curve, sheet, classifier, score;
 };
 
 void describe(Cli& cli, Options& o) {
@@ -58,6 +58,7 @@ void describe(Cli& cli, Options& o) {
   cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
   cli.option("--sheet", o.sheet, "a PNG of drawn pictures, a column a class");
   cli.option("--classifier", o.classifier, "weights of train_classifier: looks at the drawn pictures");
+  cli.option("--score", o.score, "instead of training: weights of --output, made with the same --width ... --mixture");
   cli.number("--drawn", o.drawn, "pictures drawn at the end", 0, 10000);
   cli.number("--tested", o.tested, "test pictures that the last figure is taken over; those before it take 500", 1,
              10000);
@@ -88,7 +89,8 @@ Tensor<std::uint8_t> draw(const PixelCnn<float>& net, const Tensor<std::int32_t>
   return painter.begin(one_hot(labels), noises).finish();
 }
 
-void write_sheet(const std::string& path, const Tensor<std::uint8_t>& pictures) {
+void write_sheet(const std::string& path, const Tensor<std::uint8_t>& all) {
+  const Tensor<std::uint8_t> pictures = slice(all, 0, 0, std::min(shown, all.extent(0)));
   Tensor<std::uint8_t> rgb(pictures.shape().with(-1, 3));
   std::uint8_t* to = rgb.data();
   for (Index i = 0; i < pictures.size(); ++i)
@@ -115,24 +117,9 @@ double agreement(const std::string& weights, const Tensor<std::uint8_t>& picture
   return static_cast<double>(right) / static_cast<double>(labels.size());
 }
 
-int train_pixel_cnn(int argc, char** argv) {
-  Options o;
-  Cli cli(program, "Trains a class-conditional PixelCNN on Fashion-MNIST.");
-  describe(cli, o);
-  if (const auto end = cli.parse(argc, argv)) return *end;
-  if (o.threads > 0) set_threads(static_cast<int>(o.threads));
-
-  const Fashion train = read_fashion(FashionPart::train), test = read_fashion(FashionPart::test);
-  Rng rng(o.seed);
-  PixelCnn<float> net({.width = o.width,
-                       .layers = o.layers,
-                       .kernel = o.kernel,
-                       .condition = classes,
-                       .components = o.mixture,
-                       .map = o.map,
-                       .map_height = side,
-                       .map_width = side},
-                      rng);
+/// Trains and evaluates; what the program ends with, unless it is exit_done, when there is more to do.
+int learn(PixelCnn<float>& net, const Fashion& test, const Options& o) {
+  const Fashion train = read_fashion(FashionPart::train);
   Trainer<PixelCnn<float>> trainer(net, {.rate = o.rate, .beta2 = 0.99, .decay = 0.01},
                                    {.steps = o.steps,
                                     .clip_norm = 1,
@@ -175,13 +162,18 @@ int train_pixel_cnn(int argc, char** argv) {
         }
       },
       interrupt);
-  if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
   if (!o.output.empty()) save(o.output, net, {{"model", "pixel_cnn"}}, DType::f16);
   curve.add(look(o.tested));
   curve.write(trainer.history());
   std::printf("test %.4f bits a dimension over %lld pictures after %lld steps; training took %.0f s\n", curve.last(),
               static_cast<long long>(o.tested), static_cast<long long>(trainer.steps_done()), trainer.seconds());
-  if (o.drawn == 0) return exit_done;
+  return exit_done;
+}
+
+/// Draws, shows and judges.
+void look_at(const PixelCnn<float>& net, const Options& o) {
+  if (o.drawn == 0) return;
   Tensor<std::int32_t> labels(Shape{o.drawn});
   for (Index i = 0; i < o.drawn; ++i) labels.data()[i] = static_cast<std::int32_t>(i % classes);
   const Tensor<std::uint8_t> pictures = draw(net, labels, o.seed);
@@ -189,6 +181,34 @@ int train_pixel_cnn(int argc, char** argv) {
   if (!o.classifier.empty())
     std::printf("the classifier sees the class asked for in %.1f %% of %lld drawn pictures\n",
                 100 * agreement(o.classifier, pictures, labels), static_cast<long long>(o.drawn));
+}
+
+int train_pixel_cnn(int argc, char** argv) {
+  Options o;
+  Cli cli(program, "Trains a class-conditional PixelCNN on Fashion-MNIST.");
+  describe(cli, o);
+  if (const auto end = cli.parse(argc, argv)) return *end;
+  if (o.threads > 0) set_threads(static_cast<int>(o.threads));
+
+  const Fashion test = read_fashion(FashionPart::test);
+  Rng rng(o.seed);
+  PixelCnn<float> net({.width = o.width,
+                       .layers = o.layers,
+                       .kernel = o.kernel,
+                       .condition = classes,
+                       .components = o.mixture,
+                       .map = o.map,
+                       .map_height = side,
+                       .map_width = side},
+                      rng);
+  if (o.score.empty()) {
+    if (const int end = learn(net, test, o); end != exit_done) return end;
+  } else {
+    load(o.score, net);
+    std::printf("test %.4f bits a dimension over %lld pictures\n", evaluate(net, test, o.tested),
+                static_cast<long long>(o.tested));
+  }
+  look_at(net, o);
   return exit_done;
 }
 

@@ -1,7 +1,6 @@
 // RealNVP (Dinh, Sohl-Dickstein and Bengio, 2016, arXiv 1605.08803) on 32 x 32 x 3: two scales of 8 affine couplings, each
 // with a network of three convolutions 128 wide, batch 16.
 #include <tessera/autodiff/op/loss.hpp>
-#include <tessera/autodiff/op/relu.hpp>
 #include <tessera/autodiff/op/slice.hpp>
 #include <tessera/flow/affine.hpp>
 #include <tessera/nn/conv.hpp>
@@ -48,7 +47,7 @@ struct RealNvp {
         if (i % 8 == 0) z = patchify(z, 2);
         const Index c = z.cols(), kept = i % 2 == 1 ? c / 2 : 0, changed = c / 2 - kept;
         const Coupling& k = couplings[i];
-        const auto h = k.conv3(relu(k.conv2(relu(k.conv1(slice(z, 3, kept, kept + c / 2))))));
+        const auto h = k.conv3(k.conv2.rectified(k.conv1.rectified(slice(z, 3, kept, kept + c / 2))));
         auto mapped = affine(z, h, changed, c / 2, 1.0, Direction::forward);
         z = std::move(mapped.value);
         log_p = log_p + sum(mapped.log_det);

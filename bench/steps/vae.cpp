@@ -33,12 +33,12 @@ struct ConvVae {
         up2({.in = 32, .out = 1}, rng) {}
   double step() {
     return train_once(*this, optimizer, [&](auto& tape) {
-      const auto features = relu(down2(relu(down1(tape.constant(x)))));
+      const auto features = down2.rectified(down1.rectified(tape.constant(x))).open();
       const auto code = in2(relu(in1(reshape(features, {batch, 3136}))));
       const auto mean_ = slice(code, 1, 0, latent), log_variance = slice(code, 1, latent, 2 * latent);
       const auto z = mean_ + exp(log_variance * 0.5f) * noise;
       const auto h = reshape(relu(out2(relu(out1(z)))), {batch, 7, 7, 64});
-      const auto logits = up2(relu(up1(h)));
+      const auto logits = up2(up1.rectified(h));
       return bce_logits(logits, x) * 784.f + gaussian_kl(mean_, log_variance);
     });
   }

@@ -17,7 +17,7 @@ struct Residual {
   explicit Residual(Rng& rng) : conv1({.in = c, .out = c / 2}, rng), conv2({.in = c / 2, .out = c, .kernel = 1}, rng) {}
   template <Value X>
   X operator()(const X& x) const {
-    return x + conv2(relu(conv1(relu(x))));
+    return x + conv2(conv1.rectified(relu(x)));
   }
   static void members(auto& self, auto&& see) {
     see("conv1", self.conv1);
@@ -46,28 +46,27 @@ struct VqVae {
         book({.count = codes, .width = width, .deviation = 1}, rng) {
     for (int i = 0; i < 4; ++i) residuals.emplace_back(rng);
   }
-  /// The nearest code of each row.
+  /// The nearest code of each row: the greatest 2 <row, code> - |code|^2.
   Tensor<std::int32_t> nearest(const Tensor<float>& rows) const {
     const Tensor<float>& b = book.weight.value;
-    const Tensor<float> distance = sum(square(b), {1}) - linear(rows, b) * 2.f;  // but for the rows' own squares
+    const Tensor<float> closeness = linear(rows, b * 2.f, -sum(square(b), {1}));
     Tensor<std::int32_t> index(Shape{rows.rows()});
-    for (Index i = 0; i < rows.rows(); ++i) {
-      const float* d = distance.data() + i * codes;
-      Index best = 0;
-      for (Index k = 1; k < codes; ++k) best = d[k] < d[best] ? k : best;
-      index.data()[i] = static_cast<std::int32_t>(best);
-    }
+    std::int32_t* const to = index.data();
+    kernel::parallel_for(rows.rows(), 64, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i)
+        to[i] = static_cast<std::int32_t>(kernel::argmax(codes, closeness.data() + i * codes));
+    });
     return index;
   }
   double step() {
     return train_once(*this, optimizer, [&](auto& tape) {
-      auto h = down2(relu(down1(tape.constant(x))));
+      auto h = down2(down1.rectified(tape.constant(x)));
       const auto z = reshape(into_code(relu(residuals[1](residuals[0](h)))), {batch * 64, width});
       const auto q = book(tape.ids(nearest(z.value())));
       const auto commitment = mse(q, z.value()) + mse(z, q.value()) * 0.25f;
       const auto through = z + tape.constant(q.value() - z.value());
       h = residuals[3](residuals[2](from_code(reshape(through, {batch, 8, 8, width}))));
-      return mse(up2(relu(up1(relu(h)))), x) + commitment;
+      return mse(up2(up1.rectified(relu(h))), x) + commitment;
     });
   }
   static void members(auto& self, auto&& see) {

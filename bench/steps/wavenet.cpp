@@ -1,8 +1,7 @@
 // WaveNet (van den Oord et al., 2016, arXiv 1609.03499): two stacks of ten dilated layers, 64 channels, 64 to the skips, on
 // 16,000 samples of 8 bits.
-#include <tessera/autodiff/op/gated.hpp>
+#include <tessera/autodiff/op/gated_residual.hpp>
 #include <tessera/autodiff/op/relu.hpp>
-#include <tessera/autodiff/op/slice.hpp>
 #include <tessera/autodiff/op/softmax.hpp>
 #include <tessera/nn/conv.hpp>
 #include <tessera/nn/embedding.hpp>
@@ -41,11 +40,13 @@ struct WaveNet {
   double step() {
     return train_once(*this, optimizer, [&](auto& tape) {
       auto h = level(tape.ids(x));
-      auto skips = tape.constant(Tensor<float>({1, length, width}, 0.f));
+      decltype(h) skips;
       for (std::size_t i = 0; i < gates.size(); ++i) {
-        const auto u = gated(gates[i](h)), w = lift(u, outputs[i].weight), b = lift(u, *outputs[i].bias);
-        skips = linear_added(std::move(skips), u, slice(w, 0, width, 2 * width), slice(b, 0, width, 2 * width));
-        h = linear_added(std::move(h), u, slice(w, 0, 0, width), slice(b, 0, 0, width));
+        auto next = gated_residual(h, std::move(skips), lift(h, gates[i].weight), lift(h, *gates[i].bias),
+                                   lift(h, outputs[i].weight), lift(h, *outputs[i].bias),
+                                   {.dilation = gates[i].geometry.dilation, .skip = width});
+        h = std::move(next.x);
+        skips = std::move(next.skip);
       }
       return cross_entropy(last2(relu(last1(relu(skips)))), y);
     });

@@ -34,6 +34,7 @@
 #include <tessera/autodiff/op/erf.hpp>
 #include <tessera/autodiff/op/exp.hpp>
 #include <tessera/autodiff/op/gated.hpp>
+#include <tessera/autodiff/op/gated_residual.hpp>
 #include <tessera/autodiff/op/gather.hpp>
 #include <tessera/autodiff/op/gelu.hpp>
 #include <tessera/autodiff/op/log.hpp>

@@ -41,8 +41,8 @@ struct Case {
 
   Results<float> thin() const {
     Results<float> r{std::vector<float>(dy.size()), std::vector<float>(x.size()), std::vector<float>(w.size())};
-    kernel::conv_winograd_thin<float>(s, false, x.data(), transformed(s, w, false).data(), bias.data(), r.y.data());
-    kernel::conv_winograd_thin<float>(s, true, dy.data(), transformed(s, w, true).data(), nullptr, r.dx.data());
+    kernel::conv_winograd_thin<float>(s, false, x.data(), transformed(s, w, false).data(), {bias.data()}, r.y.data());
+    kernel::conv_winograd_thin<float>(s, true, dy.data(), transformed(s, w, true).data(), {}, r.dx.data());
     kernel::conv_winograd_thin_weight_adjoint(s, x.data(), dy.data(), r.dw.data());
     return r;
   }
@@ -85,9 +85,9 @@ TEST_CASE("thin Winograd gives an item the same bits alone and in a batch", "[ke
       one.batch = 1;
       std::vector<float> y(outputs), dx(inputs);
       kernel::conv_winograd_thin<float>(one, false, all.x.data() + i * inputs, transformed(one, all.w, false).data(),
-                                        all.bias.data(), y.data());
+                                        {all.bias.data()}, y.data());
       kernel::conv_winograd_thin<float>(one, true, all.dy.data() + i * outputs, transformed(one, all.w, true).data(),
-                                        nullptr, dx.data());
+                                        {}, dx.data());
       CHECK(y == std::vector<float>(whole.y.begin() + static_cast<std::ptrdiff_t>(i * outputs),
                                     whole.y.begin() + static_cast<std::ptrdiff_t>((i + 1) * outputs)));
       CHECK(dx == std::vector<float>(whole.dx.begin() + static_cast<std::ptrdiff_t>(i * inputs),

@@ -150,3 +150,38 @@ TEST_CASE("an optimizer refuses settings that make no sense", "[train]") {
   CHECK_THROWS_AS(Optimizer<float>(sgd(0.1, 1)), argument_error);
   CHECK_THROWS_AS(Optimizer<float>(adamw(0.1, -0.1)), argument_error);
 }
+
+namespace {
+struct Many {
+  std::vector<Parameter<float>> all;
+  static void members(auto& self, auto&& see) { see("all", self.all); }
+};
+}  // namespace
+
+TEST_CASE("a parameter's step does not depend on what stands beside it", "[train]") {
+  // All parameters are one pass, cut into blocks: sizes that end within packs, within blocks and beyond several.
+  const Index sizes[] = {5, 16379, 1, 40000, 17, 16384};
+  Many together;
+  Gradients<float> gradients;
+  const auto take = [](Many& net, Gradients<float>& into) {
+    Tape<Tensor<float>> tape;
+    const Var<Tensor<float>> one = tape.constant(Tensor<float>(Shape{}, 1.f));
+    Var<Tensor<float>> total = one;
+    for (const Parameter<float>& p : net.all) total = total + sum(lift(one, p) * lift(one, p));
+    tape.backward(total);
+    into.add(net, tape);
+  };
+  for (std::uint64_t i = 0; i < 6; ++i) together.all.push_back({Noise{i}.normal<float>({sizes[i]})});
+  take(together, gradients);
+  Optimizer<float> optimizer(adamw(1e-2));
+  optimizer.step(together, gradients);
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    Many alone;
+    alone.all.push_back({Noise{i}.normal<float>({sizes[i]})});
+    Gradients<float> own;
+    take(alone, own);
+    Optimizer<float> other(adamw(1e-2));
+    other.step(alone, own);
+    CHECK(same_bytes(alone.all[0].value, together.all[i].value));
+  }
+}

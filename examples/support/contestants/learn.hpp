@@ -10,11 +10,12 @@
 
 namespace tessera::examples {
 
-/// Trains `net` for the contest's time: the rate rises over the first twentieth and falls along a cosine. Hands over
-/// the averaged weights; `steps`: how many it were.
+/// Trains `net` for a share of the contest's time: the rate rises over the first twentieth and falls along a cosine.
+/// Hands over the averaged weights; `steps`: how many it were.
 template <class Net, class Loss>
-Net learned(Net net, const Contest& contest, const Loss& loss, const OptimizerConfig& optimizer, Index& steps) {
-  steps = steps_within(contest.seconds, [&](Index n) {
+Net learned(Net net, const Contest& contest, const Loss& loss, const OptimizerConfig& optimizer, Index& steps,
+            double share = 1) {
+  steps = steps_within(share * contest.seconds, [&](Index n) {
     Net copy = net;
     train(copy, loss, optimizer, {.steps = n, .clip_norm = 100});
   });

@@ -1,6 +1,6 @@
 // A convolutional VAE given the class or the text, by itself and with a critic of what it makes of the prior's draws
-// (VAE-GAN after Larsen et al., 2015, arXiv 1512.09300; here the pixels' likelihood stays, and the critic sees draws
-// only).
+// (VAE-GAN after Larsen et al., 2015, arXiv 1512.09300; here the pixels' likelihood stays, the critic sees draws only,
+// and it joins in when the VAE has learned for a while).
 #include <tessera/generate/conditioned.hpp>
 
 #include "examples/support/contestants/critic.hpp"
@@ -84,30 +84,39 @@ struct DrawAndBound {
   }
 };
 
-}  // namespace
-
-std::unique_ptr<Contestant> learn_vae(const Contest& contest) {
-  EpochSampler batches(contest.train.extent(0), settings_of(contest).batch, contest.seed);
-  Index steps = 0;
-  const double beta = settings_of(contest).beta;
-  auto done = std::make_unique<VaePixels>(learned(
+/// A VAE by its bound alone, for a share of the contest's time.
+Net learned_vae(const Contest& contest, Index& steps, double share = 1) {
+  const Settings s = settings_of(contest);
+  EpochSampler batches(contest.train.extent(0), s.batch, contest.seed);
+  return learned(
       new_vae(contest), contest,
       [&](auto& tape, const auto& net, const TrainStep& at) {
         const Tensor<Index> items = batches(at.batch);
         const auto x = tape.constant(numbers(rows_of(contest.train, items)));
         const auto context = net.context(tape.ids(contest.conditions_of(items, at.noise.fork(3))));
-        return elbo(net.model, x, at.noise, {.beta = beta}, at.step, context).loss;
+        return elbo(net.model, x, at.noise, {.beta = s.beta}, at.step, context).loss;
       },
-      adam(2e-3), steps));
+      adam(2e-3), steps, share);
+}
+
+}  // namespace
+
+std::unique_ptr<Contestant> learn_vae(const Contest& contest) {
+  Index steps = 0;
+  auto done = std::make_unique<VaePixels>(learned_vae(contest, steps));
   done->steps = steps;
   return done;
 }
 
+// The critic comes when the decoder listens to its latent already: from the first step on, it is pleased by one picture
+// a class, and the latent is forgotten.
 std::unique_ptr<Contestant> learn_vae_gan(const Contest& contest) {
-  Net vae = new_vae(contest);
+  constexpr double alone = 0.25;  // of the time
+  Index steps = 0, rounds = 0;
+  Net vae = learned_vae(contest, steps, alone);
   Rng rng(contest.seed + 1);
   PictureCritic critic = new_critic(contest, rng);
-  EpochSampler batches(contest.train.extent(0), settings_of(contest).batch, contest.seed);
+  EpochSampler batches(contest.train.extent(0), settings_of(contest).batch, contest.seed + 1);
   const auto data = [&](const TrainStep& at) {
     const Tensor<Index> items = batches(at.batch);
     return Examples<float>{numbers(rows_of(contest.train, items)), contest.conditions_of(items, at.noise.fork(3))};
@@ -115,10 +124,9 @@ std::unique_ptr<Contestant> learn_vae_gan(const Contest& contest) {
   const auto game_of = [&](Net& net, PictureCritic& judge) {
     return adversarial(net, judge, {.loss = AdversarialLoss::hinge, .matching = contest.text}, DrawAndBound{0.05});
   };
-  Index rounds = 0;
-  auto done =
-      std::make_unique<VaePixels>(learned_against(std::move(vae), std::move(critic), contest, game_of, data, rounds));
-  done->steps = rounds;
+  auto done = std::make_unique<VaePixels>(
+      learned_against(std::move(vae), std::move(critic), contest, game_of, data, rounds, {}, 1 - alone));
+  done->steps = steps + rounds;
   return done;
 }
 

@@ -19,8 +19,7 @@
 
 #include <optional>
 #include <string>
-#include <tessera/autodiff/op/arithmetic.hpp>
-#include <tessera/autodiff/op/gated.hpp>
+#include <tessera/autodiff/op/gated_residual.hpp>
 #include <tessera/autodiff/op/relu.hpp>
 #include <tessera/nn/conv.hpp>
 #include <tessera/nn/embedding.hpp>
@@ -132,20 +131,12 @@ struct WaveNet {
     X skip;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const WaveNetLayer<T>& layer = layers[i];
-      X g = layer.gates(x);  // [B, T, 2R]
-      if (layer.condition) {
-        const Index frame = length / hop, width = 2 * config.residual;
-        g = reshape(
-            reshape(g, {batch, frame, hop, width}) + reshape((*layer.condition)(frames), {batch, frame, 1, width}),
-            {batch, length, width});
-      } else {
-        g = g + lift(g, *layer.bias);
-      }
-      const X y = layer.mix(gated(g));  // [B, T, R + S]
-      const Index kept = i + 1 < layers.size() ? config.residual : 0;
-      if (kept > 0) x = x + slice(y, -1, 0, kept);
-      const X more = kept > 0 ? slice(y, -1, kept, kept + config.skip) : y;
-      skip = i == 0 ? more : skip + more;
+      const X shift =
+          layer.condition ? (*layer.condition)(frames) : X(lift(x, *layer.bias));  // [B, T / hop, 2R] or [2R]
+      auto y = gated_residual(x, std::move(skip), lift(x, layer.gates.weight), shift, lift(x, layer.mix.weight),
+                              lift(x, *layer.mix.bias), {config.dilation(static_cast<Index>(i)), config.skip});
+      x = std::move(y.x);  // none after the last layer
+      skip = std::move(y.skip);
     }
     return last(relu(post(relu(skip))));
   }

@@ -40,7 +40,7 @@ inline AffineShape affine_shape(const Shape& x, const Shape& h, Index begin, Ind
 template <class Body>
 void for_each_affine_row(const AffineShape& a, const Body& body) {
   const Index cost = a.rows * a.changed + 1;
-  kernel::parallel_for(a.items, 1 + 8192 / cost, [&](Index from, Index to) {
+  kernel::parallel_for(a.items, 1 + 1024 / cost, [&](Index from, Index to) {
     for (Index r = from * a.rows; r < to * a.rows; ++r) body(r);
   });
 }

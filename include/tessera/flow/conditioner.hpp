@@ -83,9 +83,9 @@ struct ConvConditioner {
   template <Value X>
   X operator()(const X& x, const X& c = {}) const {
     detail::check_context("ConvConditioner", c, context.has_value());
-    X h = first(x);
-    if (context) h = h + reshape((*context)(c), {c.extent(0), 1, 1, h.cols()});
-    return last(relu(middle(relu(h))));
+    if (!context) return last(middle.rectified(first.rectified(x)));
+    const X h = first(x);
+    return last(middle.rectified(relu(h + reshape((*context)(c), {c.extent(0), 1, 1, h.cols()}))));
   }
 
   static void members(auto& self, auto&& see) {

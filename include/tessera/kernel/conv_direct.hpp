@@ -18,19 +18,6 @@ namespace detail {
 /// Few channels make short chains: then the taps are copied side by side and become one deep tap.
 inline bool thin(Index depth, Index taps) { return taps > 1 && depth < tile_rows; }
 
-/// to[q][tap * depth + k] = source(tap, q)[k], rows of `pitch` numbers with zeros at the end; `to` has a register to
-/// spare.
-template <class T>
-void side_by_side(const T* const* source, Index taps, Index count, Index depth, Index pitch, T* to) {
-  for (Index q = 0; q < count; ++q, to += pitch) {
-    T* at = to;
-    for (Index t = 0; t < taps; ++t, at += depth) {  // full stores that overlap in rising order
-      for (Index d = 0; d < depth; d += lanes_of<T>) load_left(source[t * count + q] + d, depth - d).store(at + d);
-    }
-    for (; at < to + pitch; ++at) *at = T(0);
-  }
-}
-
 inline constexpr Index gather_block = 96;  // pixels whose table and rows are in use at a time
 
 template <class T>
@@ -42,20 +29,29 @@ void gather_product(const Gather<T>& g, const T* panels) {
     const Index count = end - begin;
     Scratch<const T*> source(g.taps * count + tile_rows);
     Scratch<T*> target(count);
-    Scratch<T> zeros(g.depth), copied(copy ? count * depth + lanes_of<T> : 0), bias(round_up(g.columns, N));
+    Scratch<T> zeros(g.depth), copied(copy ? count * depth : 0), bias(round_up(g.columns, N));
     for (Index k = 0; k < g.depth; ++k) zeros[k] = T(0);
     for (Index j = 0; j < round_up(g.columns, N); ++j) bias[j] = g.bias && j < g.columns ? g.bias[j] : T(0);
-    g.sources(begin, count, zeros.data(), source.data());
     g.targets(begin, count, target.data());
     if (copy) {
-      side_by_side(source.data(), g.taps, count, g.depth, depth, copied.data());
+      g.side_by_side(begin, count, depth, copied.data());
       for (Index q = 0; q < count; ++q) source[q] = copied.data() + q * depth;
+    } else {
+      g.sources(begin, count, zeros.data(), source.data());
     }
     for (Index q = 0; q < tile_rows; ++q)
       source[taps * count + q] = source[0];  // tiles may be higher than what remains
     for (Index j = 0; j < g.columns; j += N) {
       multiply_rows(source.data(), 0, taps, count, depth, panels + j * taps * depth, bias.data() + j, target.data(), j,
                     g.columns - j < N ? g.columns - j : N);
+    }
+    const ConvAddends<T> last{.rectify = g.rectify, .gate = g.gate};
+    for (Index q = 0; last.last() && q < count; ++q) {  // while the pixels are in the nearest caches
+      const Index at = target[q] - g.dst;
+      for (Index j = 0; j < g.columns; j += lanes_of<T>) {
+        const Index left = g.columns - j;
+        store_left(target[q] + j, last.finish(load_left(target[q] + j, left), at + j, left), left);
+      }
     }
   });
 }
@@ -95,33 +91,34 @@ void conv_direct_weights(const ConvShape& s, const T* w, T* packed) {
   for (Index g = 0; g < s.groups; ++g) detail::pack_taps(s, g, false, tap.data(), s.taps(), w, packed + g * step);
 }
 
-/// y = conv(x) from packed weights.
+/// y = conv(x) from packed weights; of what is added one bias for all pictures, relu and gate.
 template <class T>
-void conv_direct(const ConvShape& s, const T* x, const T* packed, const T* bias, T* y) {
+void conv_direct(const ConvShape& s, const T* x, const T* packed, const ConvAddends<T>& add, T* y) {
   Scratch<detail::Tap> tap(s.taps());
   detail::forward_taps(s, tap.data());
   const Index step = conv_direct_packed<T>(s) / s.groups;
   for (Index g = 0; g < s.groups; ++g) {
-    detail::gather_apply(detail::forward_gather(s, tap.data(), x, bias, y, g), packed + g * step);
+    detail::gather_apply(detail::forward_gather(s, tap.data(), x, add, y, g), packed + g * step);
   }
 }
 
 /// y = conv(x) from weights as they are, packed some columns at a time where they are many.
 template <class T>
-void conv_direct_once(const ConvShape& s, const T* x, const T* w, const T* bias, T* y) {
+void conv_direct_once(const ConvShape& s, const T* x, const T* w, const ConvAddends<T>& add, T* y) {
   const Index depth = s.taps() * s.group_in(), most = (Index{1} << 22) / (depth + 1) / tile_cols<T> * tile_cols<T>;
   Scratch<detail::Tap> tap(s.taps());
   detail::forward_taps(s, tap.data());
   if (s.group_out() <= most || most == 0 || detail::narrow<T>(s.group_in(), s.group_out())) {
     const Scratch<T> packed(conv_direct_packed<T>(s));
     conv_direct_weights(s, w, packed.data());
-    return conv_direct(s, x, packed.data(), bias, y);
+    return conv_direct(s, x, static_cast<const T*>(packed.data()), add, y);
   }
   const Scratch<T> packed(depth * most);
   for (Index g = 0; g < s.groups; ++g) {
     for (Index first = 0; first < s.group_out(); first += most) {
-      detail::Gather<T> part = detail::forward_gather(s, tap.data(), x, bias, y, g);
+      detail::Gather<T> part = detail::forward_gather(s, tap.data(), x, add, y, g);
       part.dst += first;
+      if (part.gate) part.gate += first;
       if (part.bias) part.bias += first;
       part.columns = s.group_out() - first < most ? s.group_out() - first : most;
       detail::pack_weights(s, g, false, tap.data(), s.taps(), w, packed.data(), {first, part.columns});
@@ -131,7 +128,7 @@ void conv_direct_once(const ConvShape& s, const T* x, const T* w, const T* bias,
 }
 
 template <class T>
-void conv_input_adjoint_direct(const ConvShape& s, const T* dy, const T* w, T* dx, const T* bias = nullptr) {
+void conv_input_adjoint_direct(const ConvShape& s, const T* dy, const T* w, const ConvAddends<T>& add, T* dx) {
   const Index oh = s.out_height(), ow = s.out_width();
   Scratch<detail::Tap> tap(s.taps());
   Scratch<T> packed(detail::packed_taps<T>(s.taps(), s.group_out(), s.group_in()));
@@ -147,6 +144,7 @@ void conv_input_adjoint_direct(const ConvShape& s, const T* dy, const T* w, T* d
         if (ay % s.stride_h == 0 && ax % s.stride_w == 0) tap[taps++] = {ay / s.stride_h, ax / s.stride_w, t};
       }
       detail::pack_taps(s, group, true, tap.data(), taps, w, packed.data());
+      const Index first = (py * s.width + px) * s.in_channels + group * s.group_in();
       const detail::Gather<T> gather{s.batch,
                                      (s.height - py + s.stride_h - 1) / s.stride_h,
                                      (s.width - px + s.stride_w - 1) / s.stride_w,
@@ -156,7 +154,7 @@ void conv_input_adjoint_direct(const ConvShape& s, const T* dy, const T* w, T* d
                                      s.out_channels,
                                      1,
                                      1,
-                                     dx + (py * s.width + px) * s.in_channels + group * s.group_in(),
+                                     dx + first,
                                      s.height,
                                      s.width,
                                      s.in_channels,
@@ -166,7 +164,9 @@ void conv_input_adjoint_direct(const ConvShape& s, const T* dy, const T* w, T* d
                                      taps,
                                      s.group_out(),
                                      s.group_in(),
-                                     bias ? bias + group * s.group_in() : nullptr};
+                                     add.bias ? add.bias + group * s.group_in() : nullptr,
+                                     add.rectify,
+                                     add.gate ? add.gate + first : nullptr};
       detail::gather_apply(gather, packed.data());
     }
   }
@@ -188,32 +188,38 @@ void conv_weight_adjoint_direct(const ConvShape& s, const T* x, const T* dy, T* 
   Scratch<detail::Tap> tap(taps);
   detail::forward_taps(s, tap.data());
   Scratch<const T*> table(taps * chunk);  // [tap][pixel]
-  Scratch<T> zeros(ci), columns(copy ? chunk * depth + lanes_of<T> : 0), packed(panels * (chunk * N + panel_slack<T>));
+  Scratch<T> zeros(ci), columns(copy ? chunk * depth : 0), packed(panels * chunk * N);
   for (Index k = 0; k < ci; ++k) zeros[k] = T(0);
   for (Index group = 0; group < s.groups; ++group) {
-    const detail::Gather<T> g = detail::forward_gather<T>(s, tap.data(), x, nullptr, nullptr, group);
+    const detail::Gather<T> g = detail::forward_gather<T>(s, tap.data(), x, {}, nullptr, group);
     for (Index first = 0; first < pixels; first += chunk) {
       const Index count = pixels - first < chunk ? pixels - first : chunk;
-      g.sources(first, count, zeros.data(), table.data());
-      if (copy) {
-        detail::side_by_side(table.data(), taps, count, ci, depth, columns.data());
-        for (Index q = 0; q < count; ++q) table[q] = columns.data() + q * depth;
-      }
-      const Index step = count * N + panel_slack<T>;
-      parallel_for(panels, 1, [&](Index begin, Index end) {
-        for (Index p = begin; p < end; ++p) {
-          const View<T> from{dy + first * s.out_channels + group * co + p * N, s.out_channels, 1};
-          pack_panel<N>(packed.data() + p * step, from, count, co - p * N < N ? co - p * N : N);
+      const Index step = count * N;
+      parallel_for(count, 128, [&](Index begin, Index end) {
+        const T** const source = table.data() + begin;
+        if (copy) {
+          T* const to = columns.data() + begin * depth;
+          g.side_by_side(first + begin, end - begin, depth, to);
+          for (Index q = 0; q < end - begin; ++q) source[q] = to + q * depth;
+        } else {
+          g.sources(first + begin, end - begin, zeros.data(), source, count);
+        }
+        for (Index p = 0; p < panels; ++p) {
+          const View<T> from{dy + (first + begin) * s.out_channels + group * co + p * N, s.out_channels, 1};
+          pack_panel<N>(packed.data() + p * step + begin * N, from, end - begin, co - p * N < N ? co - p * N : N);
         }
       });
       // One unit is a tap and a few tiles of its rows: each number of dw has one owner, who adds chunk after chunk.
       const Index rows = copy ? taps * ci : ci, unit = 4 * tile_rows, units = (rows + unit - 1) / unit;
-      parallel_for(parts * units, 1, [&](Index begin, Index end) {
+      // Where these are few, each panel of its columns is a unit.
+      const Index strips = parts * units < 8 ? panels : 1, across = strips > 1 ? N : co;
+      parallel_for(parts * units * strips, 1, [&](Index begin, Index end) {
         for (Index u = begin; u < end; ++u) {
-          const Index t = u / units, i = u % units * unit;
-          detail::add_outer_products(table.data() + t * count, 0, count, packed.data(), N, step, i,
-                                     i + unit < rows ? i + unit : rows, depth, co, first > 0,
-                                     dw + t * ci * s.out_channels + group * co, s.out_channels);
+          const Index t = u / strips / units, i = u / strips % units * unit, p = u % strips;
+          detail::add_outer_products(table.data() + t * count, 0, count, packed.data() + p * step, N, step, i,
+                                     i + unit < rows ? i + unit : rows, depth,
+                                     co - p * across < across ? co - p * across : across, first > 0,
+                                     dw + t * ci * s.out_channels + group * co + p * across, s.out_channels);
         }
       });
     }

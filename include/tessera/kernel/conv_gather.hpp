@@ -17,6 +17,18 @@ struct Tap {
   Index y, x, weight;
 };
 
+template <class T>
+[[gnu::always_inline]] inline Pack<T> load_left(const T* p, Index left) {
+  return left >= lanes_of<T> ? Pack<T>::load(p) : load_some<T>(p, left);
+}
+template <class T>
+[[gnu::always_inline]] inline void store_left(T* p, Pack<T> value, Index left) {
+  if (left >= lanes_of<T>)
+    value.store(p);
+  else
+    store_some<T>(p, value, left);
+}
+
 /// dst(p) = bias + sum over taps of src(tap, p)[0, depth) W[tap], for the pixels p of a batch x rows x cols grid.
 template <class T>
 struct Gather {
@@ -29,11 +41,17 @@ struct Gather {
   const Tap* tap;
   Index taps, depth, columns;
   const T* bias;
+  bool rectify = false;  // as ConvAddends have them; the gate's first number belongs to dst's
+  const T* gate = nullptr;
 
   Index pixels() const { return batch * rows * cols; }
 
   /// source[tap * count + q] for the pixels q of [first, first + count); `zeros` outside the picture.
   void sources(Index first, Index count, const T* zeros, const T** source) const {
+    sources(first, count, zeros, source, count);
+  }
+  /// The same with `tap_step` pointers from tap to tap.
+  void sources(Index first, Index count, const T* zeros, const T** source, Index tap_step) const {
     Index n = first / (rows * cols), y = first / cols % rows, x = first % cols;
     const Index step = src_step_w, wide = src_width, pitch = src_pitch;
     for (Index q = 0, run; q < count; q += run) {  // the rest of a row at a time
@@ -43,12 +61,64 @@ struct Gather {
         const bool inside = sy >= 0 && sy < src_height;
         const T* row = inside ? src + (n * src_height + sy) * wide * pitch : zeros;
         const auto width = static_cast<std::uint64_t>(inside ? wide : 0);
-        const T** to = source + t * count + q;
+        const T** to = source + t * tap_step + q;
         Index at = x * step + tap[t].x;
         for (Index i = 0; i < run; ++i, at += step) {
           to[i] =
               static_cast<std::uint64_t>(at) < width ? row + at * pitch : zeros;  // a negative `at` is a large number
         }
+      }
+      x = 0;
+      if (++y == rows) y = 0, ++n;
+    }
+  }
+  /// to[q * row + t * depth + k] = what tap t of pixel first + q reads, rows of `row` numbers with zeros at their ends:
+  /// all taps as one deep tap.
+  void side_by_side(Index first, Index count, Index row, T* to) const {
+    struct Run {
+      Index y, x, taps;  // neighbours in a row of the kernel are neighbours in memory
+    };
+    const Scratch<Run> run(taps);
+    Index runs = 0;
+    for (Index t = 0; t < taps; ++t) {
+      const bool next = t > 0 && src_pitch == depth && tap[t].y == tap[t - 1].y && tap[t].x == tap[t - 1].x + 1;
+      if (next)
+        ++run[runs - 1].taps;
+      else
+        run[runs++] = {tap[t].y, tap[t].x, 1};
+    }
+    const auto copy = [](const T* from, Index n, T* at) {  // four at a time: kernels of 4 across are the most common
+      Index d = 0;
+      for (; d + 4 <= n; d += 4) __builtin_memcpy(at + d, from + d, 4 * sizeof(T));
+      for (; d < n; ++d) at[d] = from[d];
+    };
+    const Index step = src_step_w, wide = src_width, pitch = src_pitch, deep = taps * depth;
+    Index n = first / (rows * cols), y = first / cols % rows, x = first % cols;
+    for (Index q = 0, pixels; q < count; q += pixels, to += pixels * row) {  // the rest of a row at a time
+      pixels = cols - x < count - q ? cols - x : count - q;
+      T* at = to;
+      for (Index r = 0; r < runs; ++r) {
+        const Index sy = y * src_step_h + run[r].y, length = run[r].taps, numbers = length * depth;
+        const bool within = sy >= 0 && sy < src_height;
+        const T* const from = src + (n * src_height + sy) * wide * pitch;
+        const Index most = within ? wide - length : -1;  // where a run of taps may begin
+        Index sx = x * step + run[r].x;
+        T* p = at;
+        for (Index i = 0; i < pixels; ++i, sx += step, p += row) {
+          if (sx >= 0 && sx <= most) {
+            copy(from + sx * pitch, numbers, p);
+            continue;
+          }
+          for (Index d = 0; d < numbers; ++d) p[d] = T(0);
+          for (Index t = 0; within && t < length; ++t) {
+            if (sx + t < 0 || sx + t >= wide) continue;
+            for (Index k = 0; k < depth; ++k) p[t * depth + k] = from[(sx + t) * pitch + k];
+          }
+        }
+        at += numbers;
+      }
+      for (Index i = 0; deep < row && i < pixels; ++i) {
+        for (Index d = deep; d < row; ++d) to[i * row + d] = T(0);
       }
       x = 0;
       if (++y == rows) y = 0, ++n;
@@ -64,18 +134,6 @@ struct Gather {
   }
 };
 
-template <class T>
-[[gnu::always_inline]] inline Pack<T> load_left(const T* p, Index left) {
-  return left >= lanes_of<T> ? Pack<T>::load(p) : load_some<T>(p, left);
-}
-template <class T>
-[[gnu::always_inline]] inline void store_left(T* p, Pack<T> value, Index left) {
-  if (left >= lanes_of<T>)
-    value.store(p);
-  else
-    store_some<T>(p, value, left);
-}
-
 inline Index round_up(Index n, Index to) { return (n + to - 1) / to * to; }
 
 inline constexpr Index adjoint_chunk = 1024;  // pixels whose table is kept by a weight adjoint
@@ -89,7 +147,7 @@ inline void forward_taps(const ConvShape& s, Tap* tap) {
 }
 
 template <class T>
-Gather<T> forward_gather(const ConvShape& s, const Tap* tap, const T* x, const T* bias, T* y, Index group) {
+Gather<T> forward_gather(const ConvShape& s, const Tap* tap, const T* x, const ConvAddends<T>& add, T* y, Index group) {
   const Index oh = s.out_height(), ow = s.out_width();
   return {s.batch,
           oh,
@@ -110,7 +168,9 @@ Gather<T> forward_gather(const ConvShape& s, const Tap* tap, const T* x, const T
           s.taps(),
           s.group_in(),
           s.group_out(),
-          bias ? bias + group * s.group_out() : nullptr};
+          add.bias ? add.bias + group * s.group_out() : nullptr,
+          add.rectify,
+          add.gate ? add.gate + group * s.group_out() : nullptr};
 }
 
 }  // namespace tessera::inline TESSERA_ISA::kernel::detail

@@ -16,7 +16,7 @@ template <class T>
 bool narrow(Index depth, Index columns) {
   return columns <= 4 && depth >= lanes_of<T>;
 }
-inline constexpr Index narrow_columns = 4;  // fewer are filled up with zeros: one instance serves them all
+inline constexpr Index narrow_columns = 4;  // two or three are filled up with zeros
 
 template <class T>
 Index narrow_packed(Index taps, Index depth) {
@@ -58,53 +58,73 @@ template <int P, int C, class T>
 [[gnu::always_inline]] inline void add_dots(Pack<T> (&acc)[P * C], const T* const (&x)[P], const T* w, Index pitch,
                                             Index left) {
   Pack<T> value[P];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p) value[p] = load_left(x[p], left);
 #pragma GCC unroll 4
   for (int c = 0; c < C; ++c) {
     const Pack<T> weight = Pack<T>::load(w + c * pitch);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < P; ++p) acc[p * C + c] = fma(value[p], weight, acc[p * C + c]);
   }
 }
 
-template <class T>
-void gather_narrow(const Gather<T>& gather, const T* packed) {
-  constexpr Index block = 128, L = lanes_of<T>;
-  constexpr int C = narrow_columns, P = native_width == 16 ? 4 : 2;  // pixels at a time: P C sums fit the registers
-  parallel_for(gather.pixels(), block, [&](Index begin, Index end) {
-    const Gather<T> g =
-        gather;  // by value, here and below: what is reached through a reference is loaded again and again
-    const T* const weights = packed;
-    const Index count = end - begin, pitch = round_up(g.depth, L), whole = g.depth / L * L;
-    Scratch<const T*> source(g.taps * count);
-    Scratch<T*> target(count);
-    Scratch<T> zeros(g.depth);
-    for (Index k = 0; k < g.depth; ++k) zeros[k] = T(0);
-    g.sources(begin, count, zeros.data(), source.data());
-    g.targets(begin, count, target.data());
-    for (Index i = 0; i < count; i += P) {
+/// The pixels [begin, end), P at a time for C columns; P C sums fit the registers.
+template <int P, int C, class T>
+void gather_narrow_block(Gather<T> g, const T* weights, Index begin, Index end) {
+  constexpr Index L = lanes_of<T>;
+  constexpr int together = P * C < L ? static_cast<int>(L) / (P * C) : 1;  // so many that sums fill a transpose
+  const Index count = end - begin, pitch = round_up(g.depth, L), whole = g.depth / L * L;
+  const ConvAddends<T> last{.rectify = g.rectify, .gate = g.gate};
+  Scratch<const T*> source(g.taps * count);
+  Scratch<T*> target(count);
+  Scratch<T> zeros(g.depth);
+  for (Index k = 0; k < g.depth; ++k) zeros[k] = T(0);
+  g.sources(begin, count, zeros.data(), source.data());
+  g.targets(begin, count, target.data());
+  for (Index i = 0; i < count; i += together * P) {
+    Pack<T> all[together * P * C];
+#pragma GCC unroll 2
+    for (int u = 0; u < together; ++u) {
       Pack<T> acc[P * C];
 #pragma GCC unroll 16
       for (int a = 0; a < P * C; ++a) acc[a] = Pack<T>(T(0));
       for (Index t = 0; t < g.taps; ++t) {
         const T* x[P];
-        const T* w = weights + t * C * pitch;
-#pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) x[p] = source[t * count + (i + p < count ? i + p : count - 1)];
+        const T* w = weights + t * narrow_columns * pitch;
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) {
+          const Index q = i + u * P + p;
+          x[p] = source[t * count + (q < count ? q : count - 1)];
+        }
         for (Index k = 0; k < whole; k += L) {
           add_dots<P, C>(acc, x, w + k, pitch, L);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
           for (int p = 0; p < P; ++p) x[p] += L;
         }
         if (whole < g.depth) add_dots<P, C>(acc, x, w + whole, pitch, g.depth - whole);
       }
-      T total[P * C + L];
-      sum_each(acc, total);
-      for (int p = 0; p < P && i + p < count; ++p) {
-        for (Index c = 0; c < g.columns; ++c) target[i + p][c] = total[p * C + c] + (g.bias ? g.bias[c] : T(0));
+#pragma GCC unroll 16
+      for (int a = 0; a < P * C; ++a) all[u * P * C + a] = acc[a];
+    }
+    T total[together * P * C + L];
+    sum_each(all, total);
+    for (Index p = 0; p < together * P && i + p < count; ++p) {
+      for (Index c = 0; c < g.columns; ++c) {
+        const T sum = total[p * C + c] + (g.bias ? g.bias[c] : T(0));
+        target[i + p][c] = last.finish_one(sum, target[i + p] - g.dst + c);
       }
     }
+  }
+}
+
+template <class T>
+void gather_narrow(const Gather<T>& gather, const T* packed) {
+  constexpr int P = native_width == 16 ? 4 : 2;
+  parallel_for(gather.pixels(), 128, [&](Index begin, Index end) {
+    if (gather.columns == 1)
+      gather_narrow_block<2 * P, 1>(gather, packed, begin, end);
+    else
+      gather_narrow_block<P, narrow_columns>(gather, packed, begin, end);
   });
 }
 
@@ -154,11 +174,13 @@ void conv_weight_adjoint_narrow(const ConvShape& s, const T* x, const T* dy, T* 
   Scratch<T> zeros(ci), total(taps * width * pitch);
   for (Index k = 0; k < ci; ++k) zeros[k] = T(0);
   for (Index group = 0; group < s.groups; ++group) {
-    const Gather<T> g = forward_gather<T>(s, tap.data(), x, nullptr, nullptr, group);
+    const Gather<T> g = forward_gather<T>(s, tap.data(), x, {}, nullptr, group);
     for (Index i = 0; i < taps * width * pitch; ++i) total[i] = T(0);
     for (Index first = 0; first < pixels; first += adjoint_chunk) {
       const Index count = pixels - first < adjoint_chunk ? pixels - first : adjoint_chunk;
-      g.sources(first, count, zeros.data(), table.data());
+      parallel_for(count, 256, [&](Index begin, Index end) {
+        g.sources(first + begin, end - begin, zeros.data(), table.data() + begin, count);
+      });
       parallel_for(taps * blocks, 1, [&](Index begin, Index end) {
         for (Index u = begin; u < end; ++u) {
           const Index t = u / blocks, i = u % blocks * L2;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <tessera/core/index.hpp>
-#include <tessera/kernel/isa.hpp>
+#include <tessera/kernel/epilogue.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
@@ -28,12 +28,31 @@ struct ConvShape {
   }
 };
 
-/// What a convolution adds to its sums on their way out.
+/// What a convolution does to its sums on their way out: adds bias and residual; then, where asked, takes the greater
+/// of that and 0 (a relu that follows); then lets it through where `gate` is above 0 (the adjoint of a relu in front).
 template <class T>
 struct ConvAddends {
   const T* bias = nullptr;      // [out_channels], or none
   Index bias_step = 0;          // from picture to picture: out_channels where each has a bias of its own
   const T* residual = nullptr;  // of y's shape and perhaps y itself, or none
+  bool rectify = false;
+  const T* gate = nullptr;  // of y's shape, or none
+
+  bool last() const { return rectify || gate; }
+  /// The same for numbers that begin so many after y's first.
+  ConvAddends at(Index offset) const {
+    return {bias, bias_step, residual ? residual + offset : nullptr, rectify, gate ? gate + offset : nullptr};
+  }
+  /// relu and gate of `lanes` numbers, the first of them y's number `at`.
+  [[gnu::always_inline]] Pack<T> finish(Pack<T> x, Index at, Index lanes) const {
+    if (rectify) x = max(Pack<T>(T(0)), x);  // in this order NaN stays NaN
+    if (gate) x = select(load_lanes<T>(gate + at, lanes) > Pack<T>(T(0)), x, x * Pack<T>(T(0)));
+    return x;
+  }
+  T finish_one(T x, Index at) const {
+    if (rectify) x = T(0) > x ? T(0) : x;
+    return !gate || gate[at] > T(0) ? x : x * T(0);
+  }
 };
 
 }  // namespace tessera::inline TESSERA_ISA::kernel

@@ -223,12 +223,18 @@ T max(Index n, const T* x) {
 /// The first place of the greatest element; of the first NaN if there is one; 0 of nothing.
 template <class T>
 Index argmax(Index n, const T* x) {
-  Index best = 0;
-  for (Index i = 1; i < n; ++i) {
-    if (x[best] != x[best]) break;
-    if (x[i] > x[best] || x[i] != x[i]) best = i;
+  constexpr Index width = Pack<T>::width;
+  const T top = detail::fold<Greatest, T>(n, [x](Index i, Index count) { return detail::load_up_to(x + i, count); });
+  const auto found = [top](T v) { return v == top || v != v; };  // where there is a NaN, top is one and equals nothing
+  Index i = 0;
+  for (; i + width <= n; i += width) {
+    const Pack<T> v = Pack<T>::load(x + i);
+    if (any(is_nan(v)) || any(v >= Pack<T>(top))) break;
   }
-  return best;
+  for (; i < n; ++i) {
+    if (found(x[i])) return i;
+  }
+  return 0;
 }
 
 /// True if no element is NaN or infinite.

@@ -23,10 +23,11 @@ namespace detail {
 /// Numbers rounded up to an odd count of cache lines: rows that far apart do not compete for the same cache sets.
 inline Index odd_lines(Index numbers) { return (((numbers + 15) / 16) | 1) * 16; }
 
-/// The tiles of a 3x3, stride 1 convolution from pictures of `height` x `width` x `in` to `out_height` x `out_width` x
-/// `out`.
+/// The tiles of a convolution from pictures of `height` x `width` x `in` to `out_height` x `out_width` x `out`.
 struct Tiling {
   Index height, width, in, out_height, out_width, out, pad_top, pad_left, down, across, total;
+  Index in_step = 1;                      // pixels of the input from output to output
+  Index out_pixel, out_row, out_picture;  // numbers from output to output
 
   Tiling(const ConvShape& s, bool adjoint, Index side)
       : height(adjoint ? s.out_height() : s.height),
@@ -39,7 +40,10 @@ struct Tiling {
         pad_left(adjoint ? 2 - s.pad_left : s.pad_left),
         down((out_height + side - 1) / side),
         across((out_width + side - 1) / side),
-        total(s.batch * down * across) {}
+        total(s.batch * down * across),
+        out_pixel(out),
+        out_row(out_width * out_pixel),
+        out_picture(out_height * out_row) {}
 
   struct Place {
     Index picture, y, x;  // of the tile's first output
@@ -47,6 +51,7 @@ struct Tiling {
   Place place(Index tile, Index side) const {
     return {tile / (down * across), tile / across % down * side, tile % across * side};
   }
+  Index offset(const Place& at) const { return at.picture * out_picture + at.y * out_row + at.x * out_pixel; }
 };
 
 /// Distances within U, V and P.
@@ -89,15 +94,14 @@ class PixelPacks {
 };
 
 /// V[point][t] = B^T x B for the tiles first, first + 1, ..., first + count - 1.
-template <int M, class T>
+template <class W, class T>
 void winograd_input(const Tiling& g, const T* x, Index first, Index count, const Rows& rows, const T* zeros, T* v) {
-  using W = Winograd<M>;
   constexpr int N = W::T;
   for (Index t = 0; t < count; ++t) {
-    const auto at = g.place(first + t, M);
+    const auto at = g.place(first + t, W::Side);
     const T* pixel[N * N];
     for (int i = 0; i < N * N; ++i) {
-      const Index iy = at.y + i / N - g.pad_top, ix = at.x + i % N - g.pad_left;
+      const Index iy = (at.y + i / N) * g.in_step - g.pad_top, ix = (at.x + i % N) * g.in_step - g.pad_left;
       const bool inside = iy >= 0 && iy < g.height && ix >= 0 && ix < g.width;
       pixel[i] = inside ? x + ((at.picture * g.height + iy) * g.width + ix) * g.in : zeros;
     }
@@ -124,27 +128,27 @@ void winograd_input(const Tiling& g, const T* x, Index first, Index count, const
 }
 
 /// y = A^T P A + bias + residual, columns [begin, end) of y, for the same tiles; P's first column is `begin`.
-template <int M, class T>
+template <class W, class T>
 void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first, Index count, Index begin, Index end,
                      const ConvAddends<T>& add, T* y) {
-  using W = Winograd<M>;
-  constexpr int N = W::T;
+  constexpr int N = W::T, M = W::Side;
   constexpr Index L = lanes_of<T>;
   for (Index t = 0; t < count; ++t) {
     const auto at = g.place(first + t, M);
     const Index down = g.out_height - at.y < M ? g.out_height - at.y : M,
                 across = g.out_width - at.x < M ? g.out_width - at.x : M;
-    const Index offset = ((at.picture * g.out_height + at.y) * g.out_width + at.x) * g.out;
+    const Index offset = g.offset(at);
     T* const corner = y + offset;
     const T* const bias = add.bias ? add.bias + at.picture * add.bias_step : nullptr;
     const T* const residual = add.residual ? add.residual + offset : nullptr;
+    const bool last = add.last();
     for (Index c = begin; c < end; c += lanes_of<T>) {
       const T* from = p + t * rows.pitch + c - begin;
       const Pack<T> shift = bias ? load_left(bias + c, end - c) : Pack<T>(T(0));
       const bool whole = end - c >= L;  // else the tile takes the way through `room`
       T room[M * M * L];
       T* const to = whole ? corner + c : room;
-      const Index row_step = whole ? g.out_width * g.out : M * L, column_step = whole ? g.out : L;
+      const Index row_step = whole ? g.out_row : M * L, column_step = whole ? g.out_pixel : L;
       Pack<T> half[M * N];
 #pragma GCC unroll 8
       for (int column = 0; column < N; ++column) {
@@ -162,17 +166,21 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
         for (int column = 0; column < M; ++column) {
           if (column >= across) continue;
           Pack<T> sum = d[column] + shift;
-          if (whole && residual) sum += Pack<T>::load(residual + c + row * row_step + column * column_step);
-          sum.store(to + row * row_step + column * column_step);
+          const Index pixel = row * row_step + column * column_step;
+          if (whole && residual) sum += Pack<T>::load(residual + c + pixel);
+          if (whole && last) sum = add.finish(sum, offset + c + pixel, L);
+          if (!whole && last && !residual)
+            sum = add.finish(sum, offset + c + row * g.out_row + column * g.out_pixel, end - c);
+          sum.store(to + pixel);
         }
       }
       if (whole) continue;
       for (Index i = 0; i < down * across; ++i) {
         const Index row = i / across, column = i % across;
-        const Index pixel = (row * g.out_width + column) * g.out;
+        const Index pixel = row * g.out_row + column * g.out_pixel;
         for (Index k = c; k < end; ++k) {
           const T sum = room[(row * M + column) * L + k - c];
-          corner[pixel + k] = residual ? sum + residual[pixel + k] : sum;
+          corner[pixel + k] = residual ? add.finish_one(sum + residual[pixel + k], offset + pixel + k) : sum;
         }
       }
     }
@@ -180,11 +188,10 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
 }
 
 /// P = A dy A^T, the transpose of the output transform; outputs beyond the picture count as zero.
-template <int M, class T>
+template <class W, class T>
 void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index count, const Rows& rows, const T* zeros,
                              T* p) {
-  using W = Winograd<M>;
-  constexpr int N = W::T;
+  constexpr int N = W::T, M = W::Side;
   for (Index t = 0; t < count; ++t) {
     const auto at = g.place(first + t, M);
     const T* pixel[M * M];
@@ -226,6 +233,13 @@ void row_table(P* data, Index pitch, Index tiles, P** row) {
   for (Index t = 0; t < tiles + tile_rows; ++t) row[t] = data + (t < tiles ? t : tiles - 1) * pitch;
 }
 
+/// A block of at most so many tiles, rounded up, such that every thread gets as many blocks. A tile's numbers do not
+/// depend on the others of its block, so the number of threads may be asked for here.
+inline Index even_block(Index total, Index most, Index unit) {
+  const Index blocks = round_up((total + most - 1) / most, workers::threads());
+  return round_up((total + blocks - 1) / blocks, unit);
+}
+
 /// Tiles whose V stays in the second cache while all panels of weights pass by; a multiple of every tile_rows.
 inline constexpr Index winograd_block = 48;
 
@@ -238,48 +252,50 @@ Index winograd_packed(const ConvShape& s, bool adjoint) {
   return Winograd<M>::T * Winograd<M>::T * detail::point_step_of_weights<T>(in, out);
 }
 
-/// U = G w G^T in panels, of some columns (count -1: all); for the adjoint by the input, of the weights turned by half
-/// a circle with channels exchanged.
-template <int M, class T>
-void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u, detail::WeightColumns some = {0, -1}) {
-  using W = Winograd<M>;
-  constexpr int N = W::T;
-  const Index in = adjoint ? s.out_channels : s.in_channels, all = adjoint ? s.in_channels : s.out_channels;
-  const Index out = some.count < 0 ? all : some.count;
-  const Index numbers = in * detail::round_up(out, tile_cols<T>), step = detail::point_step_of_weights<T>(in, out);
-  const Index panel = in * tile_cols<T>;
+namespace detail {
+
+/// U = G w G^T in panels of the columns `some`, for kernels of R x R taps, one below the other where there are several
+/// (`parts`): channel c of part p is row p * channels + c of the product.
+template <class W, class T>
+void winograd_weights_of(const ConvShape& s, const T* w, bool transposed, const Tap* tap, Index parts,
+                         WeightColumns some, T* u) {
+  constexpr int N = W::T, R = W::R, most_taps = 16;
+  constexpr Index columns = tile_cols<T>;
+  const Index depth = transposed ? s.out_channels : s.in_channels, all = transposed ? s.in_channels : s.out_channels;
+  const Index in = parts * depth, taps = parts * R * R;
+  const Index numbers = in * round_up(some.count, columns), step = point_step_of_weights<T>(in, some.count);
   // Whole panels are read where they lie, if nine rows at a time are not as many pages. Others, and those of the turned
   // weights, from panels [panel][tap][channel][column of the panel].
-  const bool in_place = !adjoint && out % tile_cols<T> == 0 && all <= 512;
-  const Scratch<T> packed(in_place ? 0 : 9 * numbers);
-  if (!in_place) {
-    detail::Tap tap[9];
-    for (Index t = 0; t < 9; ++t) tap[t] = {0, 0, adjoint ? 8 - t : t};
-    detail::pack_weights(s, 0, adjoint, tap, 9, w, packed.data(), some);
-  }
-  const Index tap_step = in_place ? in * all : panel, row = in_place ? all : tile_cols<T>;
-  parallel_for(numbers / tile_cols<T>, 16, [&](Index begin, Index end) {
-    for (Index r = begin; r < end; ++r) {  // channel r % in of panel r / in
-      const T* from =
-          (in_place ? w + some.first + r / in * tile_cols<T> : packed.data() + r / in * 9 * panel) + r % in * row;
+  const bool in_place = !transposed && some.count % columns == 0 && all <= 512;
+  const Scratch<T> packed(in_place ? 0 : taps * depth * round_up(some.count, columns));
+  if (!in_place) pack_weights(s, 0, transposed, tap, taps, w, packed.data(), some);
+  Index tap_at[most_taps];
+  for (Index t = 0; t < taps; ++t) tap_at[t] = in_place ? tap[t].weight * depth * all : t * depth * columns;
+  const Index row = in_place ? all : columns;
+  parallel_for(numbers / columns, 16, [&](Index begin, Index end) {
+    for (Index r = begin; r < end; ++r) {  // row r % in of panel r / in
+      const Index panel = r / in, part = r % in / depth, c0 = r % in % depth;
+      const T* const from =
+          (in_place ? w + some.first + panel * columns : packed.data() + panel * taps * depth * columns) + c0 * row;
+      const Index* const at_tap = tap_at + part * R * R;
       for (int c = 0; c < tile_cols<T>; c += lanes_of<T>) {
-        Pack<T> half[3 * N];
+        Pack<T> half[R * N];
 #pragma GCC unroll 4
-        for (int column = 0; column < 3; ++column) {
-          Pack<T> g[3];
+        for (int column = 0; column < R; ++column) {
+          Pack<T> g[R];
 #pragma GCC unroll 4
-          for (int i = 0; i < 3; ++i) {
-            const T* at = from + (i * 3 + column) * tap_step + c;
+          for (int i = 0; i < R; ++i) {
+            const T* at = from + at_tap[i * R + column] + c;
             __builtin_prefetch(at + 8 * row);  // rows lie apart
             g[i] = Pack<T>::load(at);
           }
-          W::weights(g, 1, half + column, 3);
+          W::weights(g, 1, half + column, R);
         }
         T* to = u + r * tile_cols<T> + c;
 #pragma GCC unroll 8
         for (int i = 0; i < N; ++i) {
           Pack<T> g[N];
-          W::weights(half + i * 3, 1, g, 1);
+          W::weights(half + i * R, 1, g, 1);
 #pragma GCC unroll 8
           for (int j = 0; j < N; ++j) g[j].store(to + (i * N + j) * step);
         }
@@ -288,16 +304,35 @@ void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u, detail
   });
 }
 
+}  // namespace detail
+
+/// U of some columns (count -1: all); for the adjoint by the input, of the weights turned by half a circle with
+/// channels exchanged.
+template <int M, class T>
+void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u, detail::WeightColumns some = {0, -1}) {
+  if (some.count < 0) some.count = adjoint ? s.in_channels : s.out_channels;
+  detail::Tap tap[9];
+  for (Index t = 0; t < 9; ++t) tap[t] = {0, 0, adjoint ? 8 - t : t};
+  detail::winograd_weights_of<Winograd<M>>(s, w, adjoint, tap, 1, some, u);
+}
+
 namespace detail {
 
-/// What differs between F(2x2, 3x3) and F(4x4, 3x3): all else is compiled once.
+/// What differs between F(2x2, 3x3), F(4x4, 3x3) and others: all else is compiled once.
 template <class T>
 struct WinogradForm {
-  Index side, points;
+  Index points;
   void (*input)(const Tiling&, const T*, Index, Index, const Rows&, const T*, T*);
   void (*output)(const Tiling&, const T*, const Rows&, Index, Index, Index, Index, const ConvAddends<T>&, T*);
   void (*weights)(const ConvShape&, const T*, bool, T*, WeightColumns);
+  void (*output_adjoint)(const Tiling&, const T*, Index, Index, const Rows&, const T*, T*);
 };
+template <int M, class T>
+WinogradForm<T> winograd_form() {
+  using W = Winograd<M>;
+  return {W::T * W::T, winograd_input<W, T>, winograd_output<W, T>, winograd_weights<M, T>,
+          winograd_output_adjoint<W, T>};
+}
 
 /// Columns whose transformed weights are made ready together where they are used once: 16 MB of them. All of a layer's
 /// may be many times what its tiles take.
@@ -354,7 +389,8 @@ void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, co
   const Index u_step = point_step_of_weights<T>(g.in, some.count);
   Scratch<T> zeros(g.in + N);  // for what lies outside the picture, and as the bias of the products
   for (Index c = 0; c < g.in + N; ++c) zeros[c] = T(0);
-  parallel_for(g.total, winograd_block, [&](Index begin, Index end) {
+  const Index block = even_block(g.total, winograd_block, 4);
+  parallel_for(g.total, block, [&](Index begin, Index end) {
     const Index count = end - begin;
     const Rows v_rows(count, g.in), p_rows(count, N);
     Scratch<T> v(points * v_rows.step), p(points * p_rows.step);
@@ -375,84 +411,116 @@ void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, co
 
 }  // namespace detail
 
+namespace detail {
+
+/// y from x by the tiles of g and what is added, from transformed weights u, or, where that is nullptr, from w.
+template <class T>
+void winograd_convolve(const WinogradForm<T>& form, const Tiling& g, const ConvShape& s, bool adjoint, const T* x,
+                       const T* u, const T* w, const ConvAddends<T>& add, T* y) {
+  if (g.total <= 2 * winograd_block) return winograd_few_tiles(form, g, s, adjoint, x, u, w, add, y);
+  if (u) return winograd_tiles(form, g, x, u, {0, g.out}, add, y);
+  const Index together = winograd_together<T>(g, form.points);
+  const Scratch<T> made(form.points * point_step_of_weights<T>(g.in, together));
+  for (Index first = 0; first < g.out; first += together) {
+    const WeightColumns some{first, g.out - first < together ? g.out - first : together};
+    form.weights(s, w, adjoint, made.data(), some);
+    winograd_tiles(form, g, x, static_cast<const T*>(made.data()), some, add, y);
+  }
+}
+
+}  // namespace detail
+
 /// y = conv(x) (or dx from dy, `adjoint`) and what is added, from transformed weights u, or, where that is nullptr,
 /// from w.
 template <int M, class T>
 void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* w, const ConvAddends<T>& add, T* y) {
-  const detail::WinogradForm<T> form{M, Winograd<M>::T * Winograd<M>::T, detail::winograd_input<M, T>,
-                                     detail::winograd_output<M, T>, winograd_weights<M, T>};
-  const detail::Tiling g(s, adjoint, M);
-  if (g.total <= 2 * detail::winograd_block) return detail::winograd_few_tiles(form, g, s, adjoint, x, u, w, add, y);
-  if (u) return detail::winograd_tiles(form, g, x, u, {0, g.out}, add, y);
-  const Index together = detail::winograd_together<T>(g, form.points);
-  const Scratch<T> made(form.points * detail::point_step_of_weights<T>(g.in, together));
-  for (Index first = 0; first < g.out; first += together) {
-    const detail::WeightColumns some{first, g.out - first < together ? g.out - first : together};
-    winograd_weights<M>(s, w, adjoint, made.data(), some);
-    detail::winograd_tiles(form, g, x, static_cast<const T*>(made.data()), some, add, y);
-  }
+  detail::winograd_convolve(detail::winograd_form<M, T>(), detail::Tiling(s, adjoint, M), s, adjoint, x, u, w, add, y);
 }
 template <int M, class T>
 void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* bias, T* y) {
   winograd<M>(s, adjoint, x, u, static_cast<const T*>(nullptr), ConvAddends<T>{bias}, y);
 }
 
-/// dw from x and dy. Tiles are summed in rising order, whatever the number of threads: each point has one owner.
-template <int M, class T>
-void winograd_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
-  using namespace detail;
-  using W = Winograd<M>;
-  constexpr Index points = W::T * W::T, N = tile_cols<T>;
+namespace detail {
+
+/// du[point][channel][column] = sum over tiles of (B^T x B) . (A dy A^T), `step` from point to point. Tiles are summed
+/// in rising order, whatever the number of threads: each point has one owner.
+template <class T>
+void winograd_tile_sums(const WinogradForm<T>& form, const Tiling& g, const T* x, const T* dy, T* du, Index step) {
+  constexpr Index N = tile_cols<T>;
   constexpr Index chunk = adjoint_block;  // tiles at a time: V and P have 36 x 128 x (in + out) numbers
-  const Tiling g(s, false, M);
-  const Index most = g.total < chunk ? g.total : chunk, columns = round_up(g.out, N), step = odd_lines(g.in * columns);
+  const Index most = g.total < chunk ? g.total : chunk, columns = round_up(g.out, N), points = form.points;
   const Rows v_rows(most, g.in), p_rows(most, columns);
-  Scratch<T> zeros(g.in > g.out ? g.in : g.out), v(points * v_rows.step), p(points * p_rows.step), du(points * step);
+  Scratch<T> zeros(g.in > g.out ? g.in : g.out), v(points * v_rows.step), p(points * p_rows.step);
   Scratch<const T*> v_row(most + tile_rows);
   row_table<const T>(v.data(), v_rows.pitch, most, v_row.data());
   for (Index c = 0; c < g.in || c < g.out; ++c) zeros[c] = T(0);
   for (Index first = 0; first < g.total; first += most) {
     const Index count = g.total - first < most ? g.total - first : most;
     parallel_for(count, 8, [&](Index begin, Index end) {
-      winograd_input<M>(g, x, first + begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
-      winograd_output_adjoint<M>(g, dy, first + begin, end - begin, p_rows, zeros.data(),
-                                 p.data() + begin * p_rows.pitch);
+      form.input(g, x, first + begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
+      form.output_adjoint(g, dy, first + begin, end - begin, p_rows, zeros.data(), p.data() + begin * p_rows.pitch);
     });
     parallel_for(points, 1, [&](Index point, Index) {
       add_outer_products<T>(v_row.data(), point * v_rows.step, count, p.data() + point * p_rows.step, p_rows.pitch, N,
-                            0, g.in, g.in < tile_rows ? v_rows.pitch : g.in, columns, first > 0,
-                            du.data() + point * step, columns);
+                            0, g.in, g.in < tile_rows ? v_rows.pitch : g.in, columns, first > 0, du + point * step,
+                            columns);
     });
   }
-  parallel_for(g.in, 4, [&](Index begin, Index end) {
+}
+
+/// dw = G^T du G of one kernel of R x R taps, dw[tap[i]][channel][out]; du begins at the kernel's channels.
+template <class W, class T>
+void winograd_weights_adjoint(const T* du, Index step, Index columns, Index channels, Index out, const Tap* tap,
+                              T* dw) {
+  constexpr int R = W::R;
+  parallel_for(channels, 4, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
-      for (Index j = 0; j < g.out; j += lanes_of<T>) {
-        Pack<T> half[3][W::T];
+      for (Index j = 0; j < out; j += lanes_of<T>) {
+        Pack<T> half[R][W::T];
 #pragma GCC unroll 8
         for (int column = 0; column < W::T; ++column) {
-          Pack<T> total[3] = {Pack<T>(T(0)), Pack<T>(T(0)), Pack<T>(T(0))};
+          Pack<T> total[R];
+#pragma GCC unroll 4
+          for (int k = 0; k < R; ++k) total[k] = Pack<T>(T(0));
 #pragma GCC unroll 8
           for (int row = 0; row < W::T; ++row) {
-            const Pack<T> d = Pack<T>::load(du.data() + (row * W::T + column) * step + i * columns + j);
+            const Pack<T> d = Pack<T>::load(du + (row * W::T + column) * step + i * columns + j);
 #pragma GCC unroll 4
-            for (int k = 0; k < 3; ++k) {
+            for (int k = 0; k < R; ++k) {
               if (W::G[row][k] != 0) total[k] = fma(Pack<T>(W::G[row][k]), d, total[k]);
             }
           }
-          for (int k = 0; k < 3; ++k) half[k][column] = total[k];
+          for (int k = 0; k < R; ++k) half[k][column] = total[k];
         }
 #pragma GCC unroll 16
-        for (int t = 0; t < 9; ++t) {
+        for (int t = 0; t < R * R; ++t) {
           Pack<T> total(T(0));
 #pragma GCC unroll 8
           for (int column = 0; column < W::T; ++column) {
-            if (W::G[column][t % 3] != 0) total = fma(Pack<T>(W::G[column][t % 3]), half[t / 3][column], total);
+            if (W::G[column][t % R] != 0) total = fma(Pack<T>(W::G[column][t % R]), half[t / R][column], total);
           }
-          store_left(dw + (t * g.in + i) * g.out + j, total, g.out - j);
+          store_left(dw + (tap[t].weight * channels + i) * out + j, total, out - j);
         }
       }
     }
   });
+}
+
+}  // namespace detail
+
+/// dw from x and dy.
+template <int M, class T>
+void winograd_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
+  using namespace detail;
+  const Tiling g(s, false, M);
+  const auto form = winograd_form<M, T>();
+  const Index columns = round_up(g.out, tile_cols<T>), step = odd_lines(g.in * columns);
+  const Scratch<T> du(form.points * step);
+  winograd_tile_sums(form, g, x, dy, du.data(), step);
+  Tap tap[9];
+  for (Index t = 0; t < 9; ++t) tap[t] = {0, 0, t};
+  winograd_weights_adjoint<Winograd<M>>(static_cast<const T*>(du.data()), step, columns, g.in, g.out, tap, dw);
 }
 
 }  // namespace tessera::inline TESSERA_ISA::kernel

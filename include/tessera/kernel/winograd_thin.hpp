@@ -118,15 +118,16 @@ inline bool winograd_thin(const ConvShape& s) {
          many > detail::thin_most && detail::thin_pitch(many) != 0 && s.out_height() > 4 && s.out_width() > 4;
 }
 
-/// y = conv(x) + bias from transformed weights (winograd_weights<4>), or dx from dy (`adjoint`).
+/// y = conv(x) and what is added from transformed weights (winograd_weights<4>), or dx from dy (`adjoint`).
 template <class T>
-void conv_winograd_thin(const ConvShape& s, bool adjoint, const T* x, const T* u, const T* bias, T* y) {
+void conv_winograd_thin(const ConvShape& s, bool adjoint, const T* x, const T* u, const ConvAddends<T>& add, T* y) {
   using namespace detail;
-  constexpr Index N = tile_cols<T>, points = 36, block = thin_tiles;
+  constexpr Index N = tile_cols<T>, points = 36;
   const Tiling g(s, adjoint, 4);
   const Scratch<T> zeros(g.in + N);
   for (Index c = 0; c < g.in + N; ++c) zeros[c] = T(0);
   const Index u_step = point_step_of_weights<T>(g.in, g.out);
+  const Index block = even_block(g.total, thin_tiles, 1);
   parallel_for(g.total, block, [&](Index begin, Index end) {
     const Index count = end - begin, room = round_up(count, thin_tiles);
     Rows v_rows(1, 1), p_rows(1, 1);
@@ -141,10 +142,10 @@ void conv_winograd_thin(const ConvShape& s, bool adjoint, const T* x, const T* u
         for (Index k = 0; k < v_rows.pitch; ++k) v[point * v_rows.step + r * v_rows.pitch + k] = T(0);
       }
     }
-    winograd_input<4>(g, x, begin, count, v_rows, zeros.data(), v.data());
+    winograd_input<Winograd<4>>(g, x, begin, count, v_rows, zeros.data(), v.data());
     for (Index j = 0; j < g.out; j += N) {
       thin_points(v.data(), v_rows, count, g.in, u + j * g.in, u_step, g.out, p, p_rows);
-      winograd_output<4>(g, p, p_rows, begin, count, j, j + N < g.out ? j + N : g.out, {bias}, y);
+      winograd_output<Winograd<4>>(g, p, p_rows, begin, count, j, j + N < g.out ? j + N : g.out, add, y);
     }
   });
 }
@@ -169,8 +170,10 @@ void conv_winograd_thin_weight_adjoint(const ConvShape& s, const T* x, const T* 
   for (Index first = 0; first < g.total; first += block) {
     const Index count = g.total - first < block ? g.total - first : block;
     parallel_for(count, 8, [&](Index begin, Index end) {
-      winograd_input<4>(g, x, first + begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
-      winograd_output_adjoint<4>(g, dy, first + begin, end - begin, p_rows, zeros.data(), p + begin * p_rows.pitch);
+      winograd_input<Winograd<4>>(g, x, first + begin, end - begin, v_rows, zeros.data(),
+                                  v.data() + begin * v_rows.pitch);
+      winograd_output_adjoint<Winograd<4>>(g, dy, first + begin, end - begin, p_rows, zeros.data(),
+                                           p + begin * p_rows.pitch);
     });
     parallel_for(points, 3, [&](Index begin, Index end) {
       for (Index point = begin; point < end; ++point) {

@@ -10,13 +10,14 @@
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
-/// The one-dimensional transforms of F(M, 3), on numbers or packs, from[i * step] to to[i * to_step].
+/// The one-dimensional transforms of F(M, 3), on numbers or packs, from[i * step] to to[i * to_step]: Side outputs from
+/// T inputs by R weights.
 template <int M>
 struct Winograd;
 
 template <>
 struct Winograd<2> {
-  static constexpr int T = 4;
+  static constexpr int Side = 2, R = 3, T = 4;
   static constexpr float G[T][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
 
   template <class P>
@@ -50,7 +51,7 @@ struct Winograd<2> {
 
 template <>
 struct Winograd<4> {
-  static constexpr int T = 6;
+  static constexpr int Side = 4, R = 3, T = 6;
   static constexpr float a = 0.70710678118654752f, b = 1.41421356237309505f;  // the points: a^2 = 1/2, b^2 = 2
   static constexpr float a3 = a / 2, b3 = b * 2;                              // their cubes
   static constexpr float third = 1.0f / 3, G1 = -2 * third * a, G3 = third / 2 * b;

@@ -35,6 +35,19 @@ struct Conv2d {
   X operator()(const X& x) const {
     return bias ? conv2d(x, lift(x, weight), lift(x, *bias), geometry) : conv2d(x, lift(x, weight), geometry);
   }
+  /// relu of it, for a layer that takes it so: neither the relu nor its adjoint is a pass of its own.
+  template <Value X>
+  Rectified<X> rectified(const X& x) const {
+    return Rectified<X>(between(x, false, true));
+  }
+  template <Value X>
+  Rectified<X> rectified(const Rectified<X>& x) const {
+    return Rectified<X>(between(x.inner(), true, true));
+  }
+  template <Value X>
+  X operator()(const Rectified<X>& x) const {
+    return between(x.inner(), true, false);
+  }
   /// The same and, for each picture, `shift` [B, out] on all of its pixels, without a pass of its own.
   template <Value X>
   X shifted(const X& x, const X& shift) const {
@@ -52,6 +65,13 @@ struct Conv2d {
   static void members(auto& self, auto&& see) {
     see("weight", self.weight);
     see("bias", self.bias);
+  }
+
+ private:
+  template <Value X>
+  X between(const X& x, bool gated, bool rectify) const {
+    const X b = bias ? lift(x, *bias) : X();
+    return detail::conv2d_between(x, gated, lift(x, weight), bias ? &b : nullptr, geometry, rectify);
   }
 };
 
@@ -126,9 +146,31 @@ struct ConvTranspose2d {
     return conv2d_transposed(x, w, &b, geometry, to);
   }
 
+  /// As Conv2d has them.
+  template <Value X>
+  Rectified<X> rectified(const X& x) const {
+    return Rectified<X>(between(x, false, true));
+  }
+  template <Value X>
+  Rectified<X> rectified(const Rectified<X>& x) const {
+    return Rectified<X>(between(x.inner(), true, true));
+  }
+  template <Value X>
+  X operator()(const Rectified<X>& x) const {
+    return between(x.inner(), true, false);
+  }
+
   static void members(auto& self, auto&& see) {
     see("weight", self.weight);
     see("bias", self.bias);
+  }
+
+ private:
+  template <Value X>
+  X between(const X& x, bool gated, bool rectify) const {
+    const X w = lift(x, weight), b = bias ? lift(x, *bias) : X();
+    const Shape to = transposed_shape(x.shape(), w.shape(), geometry);
+    return detail::conv2d_transposed_between(x, gated, w, bias ? &b : nullptr, geometry, to, rectify);
   }
 };
 

@@ -1,4 +1,5 @@
-// Optimizers. Each keeps its state in members() order and changes every parameter in one pass over memory:
+// Optimizers. Each keeps its state in members() order and changes all parameters in one pass over memory, on all threads:
+// networks of many small layers would otherwise leave them to one.
 //
 //   Sgd     v = momentum v + g;  x -= rate v                  (Nesterov: x -= rate (g + momentum v))
 //   Adam    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  x -= rate m^ / (sqrt(v^) + epsilon)
@@ -65,14 +66,26 @@ class Optimizer {
   void step(M& module, const Gradients<T>& gradients, double factor = 1, double gradient_factor = 1) {
     ++steps_;
     std::size_t i = 0;
+    std::vector<Share> shares;
     for (const detail::Leaf& leaf : detail::leaves(module)) {
       if (!leaf.trained) continue;
       if (i == states_.size()) states_.emplace_back();
       Parameter<T>& p = leaf.parameter<T>();
-      if (i < gradients.size() && gradients[i] && !p.frozen)
-        update(p.value, gradients[i], states_[i], factor * config_.rate, gradient_factor);
+      if (i < gradients.size() && gradients[i] && !p.frozen) {
+        const Index before = shares.empty() ? 0 : shares.back().end;
+        shares.push_back(share(p.value, gradients[i], states_[i], factor * config_.rate, before));
+      }
       ++i;
     }
+    if (shares.empty()) return;
+    kernel::parallel_for(shares.back().end, 16384, [&](Index begin, Index end) {
+      const Share* s = shares.data();
+      while (s->end <= begin) ++s;
+      for (Index from = begin; from < end; from = s++->end) {
+        const Index first = from - s->begin, last = (s->end < end ? s->end : end) - s->begin;
+        update(*s, first, last < s->size ? last : s->size, factor * config_.rate, gradient_factor);
+      }
+    });
   }
 
   const OptimizerConfig& config() const { return config_; }
@@ -89,29 +102,50 @@ class Optimizer {
  private:
   using P = kernel::Pack<T>;
 
-  void update(Tensor<T>& x, const Tensor<T>& g, State& state, double rate, double gradient_factor) {
+  /// What a step does to one parameter.
+  struct Share {
+    T *x, *first, *second;
+    const T* gradient;
+    Index size, begin, end;  // begin, end: among the numbers of all parameters, each rounded up to whole packs
+    T decay, c1, c2;         // rate m^ / (sqrt(v^) + e) = c1 m / (c2 sqrt(v) + e)
+  };
+
+  Share share(Tensor<T>& x, const Tensor<T>& g, State& state, double rate, Index before) {
     using Kind = OptimizerConfig::Kind;
     const bool two = config_.kind == Kind::adam || config_.kind == Kind::adamw;
     ++state.steps;
     if (!state.first) state.first = Tensor<T>(x.shape(), T(0));
     if (two && !state.second) state.second = Tensor<T>(x.shape(), T(0));
-    const double decay = x.rank() >= 2 ? config_.decay : 0;
+    const double t = static_cast<double>(state.steps);
+    Share s;
+    s.x = x.data();
+    s.first = state.first.data();
+    s.second = two ? state.second.data() : nullptr;
+    s.gradient = g.data();
+    s.size = x.size();
+    s.begin = before;
+    s.end = before + (s.size + P::width - 1) / P::width * P::width;
     const bool decoupled = config_.kind == Kind::adamw || config_.kind == Kind::lion;
-    const P pull(static_cast<T>(decoupled ? 0 : decay)), shrink(static_cast<T>(decoupled ? rate * decay : 0));
+    s.decay = static_cast<T>(x.rank() < 2 ? 0 : decoupled ? rate * config_.decay : config_.decay);
+    s.c1 = two ? static_cast<T>(rate / (1 - std::pow(config_.beta1, t))) : T(0);
+    s.c2 = two ? static_cast<T>(1 / std::sqrt(1 - std::pow(config_.beta2, t))) : T(0);
+    return s;
+  }
+
+  /// Numbers [begin, end) of a share.
+  void update(const Share& share, Index begin, Index end, double rate, double gradient_factor) const {
+    using Kind = OptimizerConfig::Kind;
+    const bool two = config_.kind == Kind::adam || config_.kind == Kind::adamw;
+    const bool decoupled = config_.kind == Kind::adamw || config_.kind == Kind::lion;
+    const P pull(decoupled ? T(0) : share.decay), shrink(decoupled ? share.decay : T(0));
     const P lr(static_cast<T>(rate)), scale(static_cast<T>(gradient_factor));
     const P b1(static_cast<T>(config_.beta1)), b2(static_cast<T>(config_.beta2));
     const P a1(static_cast<T>(1 - config_.beta1)), a2(static_cast<T>(1 - config_.beta2));
-    T* xs = x.data();
-    T* ms = state.first.data();
-    T* vs = two ? state.second.data() : nullptr;
-    const T* gs = g.data();
-    const Index n = x.size();
+    T *const xs = share.x, *const ms = share.first, *const vs = share.second;
+    const T* const gs = share.gradient;
     if (two) {
-      // rate m^ / (sqrt(v^) + e) = rate c1 m / (c2 sqrt(v) + e)
-      const double t = static_cast<double>(state.steps);
-      const P c1(static_cast<T>(rate / (1 - std::pow(config_.beta1, t))));
-      const P c2(static_cast<T>(1 / std::sqrt(1 - std::pow(config_.beta2, t)))), e(static_cast<T>(config_.epsilon));
-      each(n, [=](Index i, auto part) {
+      const P c1(share.c1), c2(share.c2), e(static_cast<T>(config_.epsilon));
+      each(begin, end, [=](Index i, auto part) {
         const P x0 = part.load(xs + i), d = fma(pull, x0, scale * part.load(gs + i));
         const P m = fma(b1, part.load(ms + i), a1 * d), v = fma(b2, part.load(vs + i), a2 * d * d);
         part.store(ms + i, m);
@@ -119,7 +153,7 @@ class Optimizer {
         part.store(xs + i, x0 - fma(shrink, x0, c1 * m / fma(c2, kernel::sqrt(v), e)));
       });
     } else if (config_.kind == Kind::lion) {
-      each(n, [=](Index i, auto part) {
+      each(begin, end, [=](Index i, auto part) {
         const P x0 = part.load(xs + i), d = scale * part.load(gs + i), m = part.load(ms + i), u = fma(b1, m, a1 * d);
         const P sign = select(u > P(T(0)), P(T(1)), select(u < P(T(0)), P(T(-1)), P(T(0))));
         part.store(xs + i, x0 - fma(shrink, x0, lr * sign));
@@ -127,7 +161,7 @@ class Optimizer {
       });
     } else {
       const bool nesterov = config_.nesterov;
-      each(n, [=](Index i, auto part) {
+      each(begin, end, [=](Index i, auto part) {
         const P x0 = part.load(xs + i), d = fma(pull, x0, scale * part.load(gs + i));
         const P v = fma(b1, part.load(ms + i), d);
         part.store(ms + i, v);
@@ -146,12 +180,10 @@ class Optimizer {
     void store(T* p, P a) const { kernel::store_some(p, a, n); }
   };
   template <class Fn>
-  static void each(Index n, const Fn& f) {
-    kernel::parallel_for(n, 65536, [&](Index begin, Index end) {
-      Index i = begin;
-      for (; i + P::width <= end; i += P::width) f(i, Whole{});
-      if (i < end) f(i, Part{end - i});
-    });
+  static void each(Index begin, Index end, const Fn& f) {
+    Index i = begin;
+    for (; i + P::width <= end; i += P::width) f(i, Whole{});
+    if (i < end) f(i, Part{end - i});
   }
 
   OptimizerConfig config_;

@@ -143,9 +143,9 @@ struct ConvEncoder {
   }
   template <Value X>
   X operator()(const X& x, const X& c = {}) const {
-    X h = x;
-    for (const Conv2d<T>& conv : convs) h = relu(conv(h));
-    return last(relu(detail::with_context("ConvEncoder", dense(detail::flat_items(h)), context, c)));
+    Rectified<X> h = convs[0].rectified(x);
+    for (std::size_t i = 1; i < convs.size(); ++i) h = convs[i].rectified(h);
+    return last(relu(detail::with_context("ConvEncoder", dense(detail::flat_items(h.open())), context, c)));
   }
   /// What is left after all halvings.
   static Shape smallest(const VaeNetConfig& c) {
@@ -182,8 +182,10 @@ struct ConvDecoder {
   X operator()(const X& z, const X& c = {}) const {
     X h = relu(detail::with_context("ConvDecoder", first(z), context, c));
     h = reshape(relu(dense(h)), detail::batch_of(z.extent(0), start));
-    for (std::size_t i = 0; i < convs.size(); ++i) h = i + 1 < convs.size() ? relu(convs[i](h)) : convs[i](h);
-    return h;
+    if (convs.size() == 1) return convs[0](h);
+    Rectified<X> up = convs[0].rectified(h);
+    for (std::size_t i = 1; i + 1 < convs.size(); ++i) up = convs[i].rectified(up);
+    return convs.back()(up);
   }
   static void members(auto& self, auto&& see) {
     see("first", self.first);

@@ -6,7 +6,7 @@
 // made of the same three. The transposed one, run forward, is the transposed convolution ("deconvolution").
 #pragma once
 
-#include <tessera/autodiff/op/arithmetic.hpp>
+#include <tessera/autodiff/op/relu.hpp>
 #include <tessera/kernel/conv.hpp>
 
 namespace tessera::inline TESSERA_ISA {
@@ -86,17 +86,39 @@ template <std::floating_point T>
 Tensor<T> conv2d(const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o) {
   return conv2d_added(Tensor<T>(), x, w, bias, o);
 }
-/// `to` is the shape [B, H, W, C] of the picture that a forward convolution would map to y's shape.
+namespace detail {
+/// The maps with what follows in their last step: a relu, and the adjoint of one (zero where `gate` is not above 0).
 template <std::floating_point T>
-Tensor<T> conv2d_transposed(const Tensor<T>& y, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o,
-                            const Shape& to) {
-  const kernel::ConvShape s = detail::conv_shape("conv2d_transposed", to, w.shape(), o);
+Tensor<T> conv2d_finished(const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o,
+                          bool rectify, const Tensor<T>* gate) {
+  const kernel::ConvShape s = conv_shape("conv2d", x.shape(), w.shape(), o);
+  Tensor<T> y(Shape{s.batch, s.out_height(), s.out_width(), s.out_channels});
+  if (bias && bias->shape() != Shape{s.out_channels})
+    throw shape_error("conv2d: bias " + bias->shape().to_string() + " for " + std::to_string(s.out_channels) +
+                      " output channels: [out] wanted");
+  const kernel::ConvAddends<T> add{bias ? bias->data() : nullptr, 0, nullptr, rectify, gate ? gate->data() : nullptr};
+  kernel::conv(s, x.data(), w.data(), add, y.data());
+  return y;
+}
+template <std::floating_point T>
+Tensor<T> conv2d_transposed_finished(const Tensor<T>& y, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o,
+                                     const Shape& to, bool rectify, const Tensor<T>* gate) {
+  const kernel::ConvShape s = conv_shape("conv2d_transposed", to, w.shape(), o);
   if (y.shape() != Shape{s.batch, s.out_height(), s.out_width(), s.out_channels})
     throw shape_error("conv2d_transposed: " + y.shape().to_string() + " is not what " + to.to_string() +
                       " is mapped to by weights " + w.shape().to_string());
   Tensor<T> x(to);
-  kernel::conv_input_adjoint(s, y.data(), w.data(), x.data(), bias ? bias->data() : nullptr);
+  const kernel::ConvAddends<T> add{bias ? bias->data() : nullptr, 0, nullptr, rectify, gate ? gate->data() : nullptr};
+  kernel::conv_input_adjoint(s, y.data(), w.data(), add, x.data());
   return x;
+}
+}  // namespace detail
+
+/// `to` is the shape [B, H, W, C] of the picture that a forward convolution would map to y's shape.
+template <std::floating_point T>
+Tensor<T> conv2d_transposed(const Tensor<T>& y, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o,
+                            const Shape& to) {
+  return detail::conv2d_transposed_finished<T>(y, w, bias, o, to, false, nullptr);
 }
 template <std::floating_point T>
 Tensor<T> conv2d_weight_adjoint(const Tensor<T>& x, const Tensor<T>& y, const Stride2d& o, const Shape& weight) {
@@ -158,6 +180,63 @@ Var<V> conv2d_weight_adjoint(const Var<V>& x, const Var<V>& y, const Stride2d& o
                                      const V& g) { return conv2d_transposed(y, g, detail::no_bias<V>(), o, s); }),
                           wrt(y, [x = x.value(), o](const V& g) { return conv2d(x, g, detail::no_bias<V>(), o); }));
 }
+
+// ---- between relus
+
+namespace detail {
+template <class V>
+Var<V> finished(Var<V> y, bool rectify, const Var<V>* by) {
+  if (rectify) y = relu(std::move(y));
+  return by ? gate(y, *by, 0) : y;
+}
+template <class V>
+Var<V> conv2d_finished(const Var<V>& x, const Var<V>& w, const Var<V>* bias, const Stride2d& o, bool rectify,
+                       const Var<V>* by) {
+  return finished(conv2d(x, w, bias, o), rectify, by);
+}
+template <class V>
+Var<V> conv2d_transposed_finished(const Var<V>& y, const Var<V>& w, const Var<V>* bias, const Stride2d& o,
+                                  const Shape& to, bool rectify, const Var<V>* by) {
+  return finished(conv2d_transposed(y, w, bias, o, to), rectify, by);
+}
+
+/// x * w + bias, with a relu behind it (`rectify`: the gradient that comes is that in front of the relu) and one in
+/// front of it (`gated`: x is a relu's, and the gradient that goes is that in front of it).
+template <std::floating_point T>
+Tensor<T> conv2d_between(const Tensor<T>& x, bool, const Tensor<T>& w, const Tensor<T>* bias, const Stride2d& o,
+                         bool rectify) {
+  return conv2d_finished<T>(x, w, bias, o, rectify, nullptr);
+}
+template <class V>
+Var<V> conv2d_between(const Var<V>& x, bool gated, const Var<V>& w, const Var<V>* bias, const Stride2d& o,
+                      bool rectify) {
+  const V *const b = bias ? &bias->value() : nullptr, *const none = nullptr;
+  return x.tape()->record(
+      conv2d_finished(x.value(), w.value(), b, o, rectify, none),
+      wrt_id(bias ? bias->id() : no_gradient, [](const V& g) { return channel_sum(g); }),
+      wrt(w, [x = x.value(), o, s = w.shape()](const V& g) { return conv2d_weight_adjoint(x, g, o, s); }),
+      wrt(x, [w = w.value(), o, s = x.shape(), by = gated ? x.value() : V()](const V& g) {
+        return conv2d_transposed_finished(g, w, no_bias<V>(), o, s, false, by ? &by : nullptr);
+      }));
+}
+template <std::floating_point T>
+Tensor<T> conv2d_transposed_between(const Tensor<T>& y, bool, const Tensor<T>& w, const Tensor<T>* bias,
+                                    const Stride2d& o, const Shape& to, bool rectify) {
+  return conv2d_transposed_finished<T>(y, w, bias, o, to, rectify, nullptr);
+}
+template <class V>
+Var<V> conv2d_transposed_between(const Var<V>& y, bool gated, const Var<V>& w, const Var<V>* bias, const Stride2d& o,
+                                 const Shape& to, bool rectify) {
+  const V *const b = bias ? &bias->value() : nullptr, *const none = nullptr;
+  return y.tape()->record(
+      conv2d_transposed_finished(y.value(), w.value(), b, o, to, rectify, none),
+      wrt_id(bias ? bias->id() : no_gradient, [](const V& g) { return channel_sum(g); }),
+      wrt(w, [y = y.value(), o, s = w.shape()](const V& g) { return conv2d_weight_adjoint(g, y, o, s); }),
+      wrt(y, [w = w.value(), o, by = gated ? y.value() : V()](const V& g) {
+        return conv2d_finished(g, w, no_bias<V>(), o, false, by ? &by : nullptr);
+      }));
+}
+}  // namespace detail
 
 // ---- the calls people write
 
@@ -222,6 +301,19 @@ TESSERA_INSTANCE template Var<Tensor<float>> conv2d(const Var<Tensor<float>>&, c
 TESSERA_INSTANCE template Var<Tensor<float>> conv2d_transposed(const Var<Tensor<float>>&, const Var<Tensor<float>>&,
                                                                const Var<Tensor<float>>*, const Stride2d&,
                                                                const Shape&);
+TESSERA_INSTANCE template Tensor<float> detail::conv2d_finished(const Tensor<float>&, const Tensor<float>&,
+                                                                const Tensor<float>*, const Stride2d&, bool,
+                                                                const Tensor<float>*);
+TESSERA_INSTANCE template Tensor<float> detail::conv2d_transposed_finished(const Tensor<float>&, const Tensor<float>&,
+                                                                           const Tensor<float>*, const Stride2d&,
+                                                                           const Shape&, bool, const Tensor<float>*);
+TESSERA_INSTANCE template Var<Tensor<float>> detail::conv2d_between(const Var<Tensor<float>>&, bool,
+                                                                    const Var<Tensor<float>>&,
+                                                                    const Var<Tensor<float>>*, const Stride2d&, bool);
+TESSERA_INSTANCE template Var<Tensor<float>> detail::conv2d_transposed_between(const Var<Tensor<float>>&, bool,
+                                                                               const Var<Tensor<float>>&,
+                                                                               const Var<Tensor<float>>*,
+                                                                               const Stride2d&, const Shape&, bool);
 #endif
 
 }  // namespace tessera::inline TESSERA_ISA

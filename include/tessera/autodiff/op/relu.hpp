@@ -44,6 +44,27 @@ Var<V> relu(Var<V> x) {
   return x.tape()->record(y, wrt(x, [y](V g) { return gate(std::move(g), y, 0); }));
 }
 
+/// relu(x) made in the last step of what made x, whose gradient is that of x: whoever uses it lets its gradient through
+/// where relu(x) > 0 in a last step of its own (Conv2d::rectified). A type, so that no other op takes it for its value.
+template <Value X>
+class Rectified {
+ public:
+  explicit Rectified(X value) : value_(std::move(value)) {}
+  /// relu(x), with the gradient of x.
+  const X& inner() const { return value_; }
+  /// relu(x) for any op: a pass that gates its gradient.
+  X open() const {
+    if constexpr (depth_of<X> == 0)
+      return value_;
+    else
+      return value_.tape()->record(value_.value(),
+                                   wrt(value_, [y = value_.value()](auto g) { return gate(std::move(g), y, 0); }));
+  }
+
+ private:
+  X value_;
+};
+
 #ifdef TESSERA_INSTANCE  // tessera::compiled
 TESSERA_INSTANCE template Tensor<float> leaky_relu<float>(Tensor<float>, float);
 TESSERA_INSTANCE template Var<Tensor<float>> leaky_relu<Tensor<float>>(Var<Tensor<float>>, float);
