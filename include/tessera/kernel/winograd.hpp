@@ -141,14 +141,14 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
     T* const corner = y + offset;
     const T* const bias = add.bias ? add.bias + at.picture * add.bias_step : nullptr;
     const T* const residual = add.residual ? add.residual + offset : nullptr;
-    const bool last = add.last();
-    for (Index c = begin; c < end; c += lanes_of<T>) {
+    for (Index c = begin; c < end; c += L) {
       const T* from = p + t * rows.pitch + c - begin;
-      const Pack<T> shift = bias ? load_left(bias + c, end - c) : Pack<T>(T(0));
-      const bool whole = end - c >= L;  // else the tile takes the way through `room`
+      const Index lanes = end - c;
+      const Pack<T> shift = bias ? load_left(bias + c, lanes) : Pack<T>(T(0));
+      const bool straight = lanes >= L && !add.last();  // else the tile goes through `room`
       T room[M * M * L];
-      T* const to = whole ? corner + c : room;
-      const Index row_step = whole ? g.out_row : M * L, column_step = whole ? g.out_pixel : L;
+      T* const to = straight ? corner + c : room;
+      const Index row_step = straight ? g.out_row : M * L, column_step = straight ? g.out_pixel : L;
       Pack<T> half[M * N];
 #pragma GCC unroll 8
       for (int column = 0; column < N; ++column) {
@@ -165,23 +165,18 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
 #pragma GCC unroll 4
         for (int column = 0; column < M; ++column) {
           if (column >= across) continue;
-          Pack<T> sum = d[column] + shift;
           const Index pixel = row * row_step + column * column_step;
-          if (whole && residual) sum += Pack<T>::load(residual + c + pixel);
-          if (whole && last) sum = add.finish(sum, offset + c + pixel, L);
-          if (!whole && last && !residual)
-            sum = add.finish(sum, offset + c + row * g.out_row + column * g.out_pixel, end - c);
+          Pack<T> sum = d[column] + shift;
+          if (straight && residual) sum += Pack<T>::load(residual + c + pixel);
           sum.store(to + pixel);
         }
       }
-      if (whole) continue;
+      if (straight) continue;
       for (Index i = 0; i < down * across; ++i) {
-        const Index row = i / across, column = i % across;
-        const Index pixel = row * g.out_row + column * g.out_pixel;
-        for (Index k = c; k < end; ++k) {
-          const T sum = room[(row * M + column) * L + k - c];
-          corner[pixel + k] = residual ? add.finish_one(sum + residual[pixel + k], offset + pixel + k) : sum;
-        }
+        const Index row = i / across, column = i % across, pixel = c + row * g.out_row + column * g.out_pixel;
+        Pack<T> sum = Pack<T>::load(room + (row * M + column) * L);
+        if (residual) sum += load_lanes<T>(residual + pixel, lanes);
+        store_lanes<T>(corner + pixel, add.finish(sum, offset + pixel, lanes), lanes);
       }
     }
   }
@@ -325,13 +320,11 @@ struct WinogradForm {
   void (*input)(const Tiling&, const T*, Index, Index, const Rows&, const T*, T*);
   void (*output)(const Tiling&, const T*, const Rows&, Index, Index, Index, Index, const ConvAddends<T>&, T*);
   void (*weights)(const ConvShape&, const T*, bool, T*, WeightColumns);
-  void (*output_adjoint)(const Tiling&, const T*, Index, Index, const Rows&, const T*, T*);
 };
 template <int M, class T>
 WinogradForm<T> winograd_form() {
   using W = Winograd<M>;
-  return {W::T * W::T, winograd_input<W, T>, winograd_output<W, T>, winograd_weights<M, T>,
-          winograd_output_adjoint<W, T>};
+  return {W::T * W::T, winograd_input<W, T>, winograd_output<W, T>, winograd_weights<M, T>};
 }
 
 /// Columns whose transformed weights are made ready together where they are used once: 16 MB of them. All of a layer's
@@ -444,9 +437,13 @@ void winograd(const ConvShape& s, bool adjoint, const T* x, const T* u, const T*
 namespace detail {
 
 /// du[point][channel][column] = sum over tiles of (B^T x B) . (A dy A^T), `step` from point to point. Tiles are summed
-/// in rising order, whatever the number of threads: each point has one owner.
+/// in rising order, whatever the number of threads: each point has one owner. `output_adjoint` is of the form's
+/// transform (not a member: who only runs a network need not compile it).
 template <class T>
-void winograd_tile_sums(const WinogradForm<T>& form, const Tiling& g, const T* x, const T* dy, T* du, Index step) {
+using OutputAdjoint = void (*)(const Tiling&, const T*, Index, Index, const Rows&, const T*, T*);
+template <class T>
+void winograd_tile_sums(const WinogradForm<T>& form, OutputAdjoint<T> output_adjoint, const Tiling& g, const T* x,
+                        const T* dy, T* du, Index step) {
   constexpr Index N = tile_cols<T>;
   constexpr Index chunk = adjoint_block;  // tiles at a time: V and P have 36 x 128 x (in + out) numbers
   const Index most = g.total < chunk ? g.total : chunk, columns = round_up(g.out, N), points = form.points;
@@ -459,7 +456,7 @@ void winograd_tile_sums(const WinogradForm<T>& form, const Tiling& g, const T* x
     const Index count = g.total - first < most ? g.total - first : most;
     parallel_for(count, 8, [&](Index begin, Index end) {
       form.input(g, x, first + begin, end - begin, v_rows, zeros.data(), v.data() + begin * v_rows.pitch);
-      form.output_adjoint(g, dy, first + begin, end - begin, p_rows, zeros.data(), p.data() + begin * p_rows.pitch);
+      output_adjoint(g, dy, first + begin, end - begin, p_rows, zeros.data(), p.data() + begin * p_rows.pitch);
     });
     parallel_for(points, 1, [&](Index point, Index) {
       add_outer_products<T>(v_row.data(), point * v_rows.step, count, p.data() + point * p_rows.step, p_rows.pitch, N,
@@ -517,7 +514,7 @@ void winograd_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw)
   const auto form = winograd_form<M, T>();
   const Index columns = round_up(g.out, tile_cols<T>), step = odd_lines(g.in * columns);
   const Scratch<T> du(form.points * step);
-  winograd_tile_sums(form, g, x, dy, du.data(), step);
+  winograd_tile_sums<T>(form, winograd_output_adjoint<Winograd<M>, T>, g, x, dy, du.data(), step);
   Tap tap[9];
   for (Index t = 0; t < 9; ++t) tap[t] = {0, 0, t};
   winograd_weights_adjoint<Winograd<M>>(static_cast<const T*>(du.data()), step, columns, g.in, g.out, tap, dw);

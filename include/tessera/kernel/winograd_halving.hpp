@@ -92,8 +92,7 @@ void halving_input(const Tiling& g, const T* x, Index first, Index count, const 
 template <class T>
 WinogradForm<T> halving_form(bool adjoint) {
   using W = WinogradHalving;
-  return {W::T * W::T, adjoint ? winograd_input<W, T> : halving_input<T>, winograd_output<W, T>, halving_weights<T>,
-          winograd_output_adjoint<W, T>};
+  return {W::T * W::T, adjoint ? winograd_input<W, T> : halving_input<T>, winograd_output<W, T>, halving_weights<T>};
 }
 inline Tiling halving_tiling(const ConvShape& s) {
   Tiling g(s, false, WinogradHalving::Side);
@@ -166,7 +165,7 @@ void conv_winograd_halving_weight_adjoint(const ConvShape& s, const T* x, const 
   const auto form = halving_form<T>(false);
   const Index columns = round_up(g.out, tile_cols<T>), step = odd_lines(g.in * columns);
   const Scratch<T> du(form.points * step);
-  winograd_tile_sums(form, g, x, dy, du.data(), step);
+  winograd_tile_sums<T>(form, winograd_output_adjoint<WinogradHalving, T>, g, x, dy, du.data(), step);
   for (Index p = 0; p < 4; ++p) {
     Tap tap[4];
     halving_taps(p, false, tap);
