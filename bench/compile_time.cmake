@@ -1,5 +1,6 @@
 # cmake [-DCXX=clang++] -P bench/compile_time.cmake: seconds to compile the programs of bench/compile_time with -O2,
-# beside Eigen and xtensor; one of them also as a program that links tessera::compiled is. The compiler's processor time, the middle of three runs: other load matters less so.
+# beside Eigen and xtensor; one of them also as a program that links tessera::compiled is. The compiler's processor time, the
+# middle of three runs: other load matters less so.
 cmake_minimum_required(VERSION 3.24)
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH source_dir)
 if(NOT CXX)
