@@ -27,7 +27,7 @@ struct GanPixels : Contestant {
 std::unique_ptr<Contestant> learn(const Contest& contest, bool matching) {
   const Index batch = contest.text ? 32 : 64;
   // Under spectral norm a critic learns slowly: at the generator's own rate it lets a few pictures a class pass for all.
-  const Rates rates{.maker = contest.text ? 5e-4 : 2e-3, .critic = contest.text ? 1e-3 : 4e-3};
+  constexpr Rates rates{.maker = 2e-3, .critic = 4e-3};
   Rng rng(contest.seed);
   Maker maker(generator_config(gan_settings(contest)), rng);
   PictureCritic critic = new_critic(contest, rng);
