@@ -7,9 +7,34 @@
 
 namespace tessera::inline TESSERA_ISA {
 
+namespace detail {
+/// A layer between relus, where neither they nor their adjoints are passes of their own. Of Layer: between(x, gated,
+/// rectify), see conv2d_between.
+template <class Layer>
+class BetweenRelus {
+ public:
+  /// relu of the layer, for one that takes it so.
+  template <Value X>
+  Rectified<X> rectified(const X& x) const {
+    return Rectified<X>(layer().between(x, false, true));
+  }
+  template <Value X>
+  Rectified<X> rectified(const Rectified<X>& x) const {
+    return Rectified<X>(layer().between(x.inner(), true, true));
+  }
+  template <Value X>
+  X operator()(const Rectified<X>& x) const {
+    return layer().between(x.inner(), true, false);
+  }
+
+ private:
+  const Layer& layer() const { return static_cast<const Layer&>(*this); }
+};
+}  // namespace detail
+
 /// [B, H, W, in] -> [B, H', W', out].
 template <class T>
-struct Conv2d {
+struct Conv2d : detail::BetweenRelus<Conv2d<T>> {
   struct Config {
     Index in = 1, out = 1;
     Index kernel = 3, stride = 1;
@@ -35,19 +60,7 @@ struct Conv2d {
   X operator()(const X& x) const {
     return bias ? conv2d(x, lift(x, weight), lift(x, *bias), geometry) : conv2d(x, lift(x, weight), geometry);
   }
-  /// relu of it, for a layer that takes it so: neither the relu nor its adjoint is a pass of its own.
-  template <Value X>
-  Rectified<X> rectified(const X& x) const {
-    return Rectified<X>(between(x, false, true));
-  }
-  template <Value X>
-  Rectified<X> rectified(const Rectified<X>& x) const {
-    return Rectified<X>(between(x.inner(), true, true));
-  }
-  template <Value X>
-  X operator()(const Rectified<X>& x) const {
-    return between(x.inner(), true, false);
-  }
+  using detail::BetweenRelus<Conv2d>::operator();
   /// The same and, for each picture, `shift` [B, out] on all of its pixels, without a pass of its own.
   template <Value X>
   X shifted(const X& x, const X& shift) const {
@@ -68,6 +81,7 @@ struct Conv2d {
   }
 
  private:
+  friend detail::BetweenRelus<Conv2d>;
   template <Value X>
   X between(const X& x, bool gated, bool rectify) const {
     const X b = bias ? lift(x, *bias) : X();
@@ -117,7 +131,7 @@ struct Conv1d {
 
 /// Transposed convolution [B, H, W, in] -> [B, (H - 1) stride + K - 2 padding, ..., out].
 template <class T>
-struct ConvTranspose2d {
+struct ConvTranspose2d : detail::BetweenRelus<ConvTranspose2d<T>> {
   struct Config {
     Index in = 1, out = 1;
     Index kernel = 4, stride = 2, padding = 1;
@@ -146,19 +160,7 @@ struct ConvTranspose2d {
     return conv2d_transposed(x, w, &b, geometry, to);
   }
 
-  /// As Conv2d has them.
-  template <Value X>
-  Rectified<X> rectified(const X& x) const {
-    return Rectified<X>(between(x, false, true));
-  }
-  template <Value X>
-  Rectified<X> rectified(const Rectified<X>& x) const {
-    return Rectified<X>(between(x.inner(), true, true));
-  }
-  template <Value X>
-  X operator()(const Rectified<X>& x) const {
-    return between(x.inner(), true, false);
-  }
+  using detail::BetweenRelus<ConvTranspose2d>::operator();
 
   static void members(auto& self, auto&& see) {
     see("weight", self.weight);
@@ -166,6 +168,7 @@ struct ConvTranspose2d {
   }
 
  private:
+  friend detail::BetweenRelus<ConvTranspose2d>;
   template <Value X>
   X between(const X& x, bool gated, bool rectify) const {
     const X w = lift(x, weight), b = bias ? lift(x, *bias) : X();

@@ -27,8 +27,8 @@ struct GatedResidual {
 
 struct GatedLayout {
   Index dilation = 1;
-  Index skip =
-      1;  // rows of mix, the last, that go to the skips; before them there are R for x, or none: x' is empty then
+  /// Rows of mix, the last, that go to the skips; before them there are R for x, or none: x' is empty then.
+  Index skip = 1;
 };
 
 namespace detail {
