@@ -188,6 +188,7 @@ void attention(const AttentionShape& s, const T* q, const T* k, const T* v, cons
       }
       fill(top.data(), n_strips * W, std::numeric_limits<T>::lowest());
       fill(total.data(), n_strips * W, T(0));
+      fill(fade.data(), W, T(0));
 
       for (Index first = 0; first < most; first += key_block) {
         const Index keys = most - first < key_block ? most - first : key_block;
@@ -199,7 +200,7 @@ void attention(const AttentionShape& s, const T* q, const T* k, const T* v, cons
           if (n <= 0) continue;
           strip.scores(&across_q[i * panel], k_rows, s.width, head_bias, s.bias_row, kept, first, n, scores.data(), W);
           advance(strip.count, n, scores.data(), &top[i * W], &total[i * W], fade.data());
-          columns_times<T>(strip.count, s.width, n, v_rows.data, v_rows.stride,
+          strip_product<T>(s.width, n, v_rows.by_columns(),
                            {scores.data(), W, &acc[i * panel], W, first > 0, fade.data()});
         }
       }
@@ -289,21 +290,21 @@ void attention_adjoint(const AttentionShape& s, const T* q, const T* k, const T*
               T *p = &scores[t], *d = &ds[t];
               strip.scores(&across_q[t * s.width], k_rows, s.width, head_bias, s.bias_row, kept, first, n, p,
                            query_block);
-              rows_times<T>(strip.count, n, s.width, v_rows.data, v_rows.stride,
-                            {&across_g[t * s.width], W, d, query_block});
+              strip_product<T>(n, s.width, v_rows.by_rows(), {&across_g[t * s.width], W, d, query_block});
               weigh(strip.count, n, p, d, &row_lse[t], &delta[t]);
-              columns_times<T>(strip.count, s.width, n, k_rows.data, k_rows.stride,
-                               {d, query_block, &dq_acc[t * s.width], W, first > 0});
+              strip_product<T>(s.width, n, k_rows.by_columns(), {d, query_block, &dq_acc[t * s.width], W, first > 0});
               for (Index j = n; j < keys; ++j) {
                 fill(p + j * query_block, W, T(0));
                 fill(d + j * query_block, W, T(0));
               }
             }
             const Index seeing = queries - from;
-            rows_times<T>(whole, keys, seeing, &scores[from], query_block,
-                          {whole_g.data + from * whole_g.stride, whole_g.stride, &dv_acc[first * whole], whole, true});
-            rows_times<T>(whole, keys, seeing, &ds[from], query_block,
-                          {whole_q.data + from * whole_q.stride, whole_q.stride, &dk_acc[first * whole], whole, true});
+            wide_product<T>(
+                whole, keys, seeing, {&scores[from], query_block, 1},
+                {whole_g.data + from * whole_g.stride, whole_g.stride, &dv_acc[first * whole], whole, true});
+            wide_product<T>(
+                whole, keys, seeing, {&ds[from], query_block, 1},
+                {whole_q.data + from * whole_q.stride, whole_q.stride, &dk_acc[first * whole], whole, true});
             if (!dbias) continue;
             transpose(keys, seeing, &ds[from], query_block, turned.data(), key_block);
             for (Index i = 0; i < seeing; ++i) {

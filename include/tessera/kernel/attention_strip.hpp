@@ -53,21 +53,6 @@ void fill(T* p, Index n, T x) {
 
 // ---- products: C = start + A B with B's columns across the lanes; start is 0, C, or C times a factor per lane
 
-/// A by rows `stride` apart, in place. Three pointers and two strides reach 12 rows; 12 pointers would not fit the
-/// registers.
-template <class T>
-struct StridedRows {
-  const T *low, *middle, *high;
-  Index stride;
-  StridedRows(const T* p, Index s) : low(p), middle(p + 4 * s), high(p + 8 * s), stride(s) {}
-  [[gnu::always_inline]] T at(int i, Index k) const {
-    const T* p = i < 4   ? low
-                 : i < 8 ? middle
-                         : high;  // named: g++ 12 with -fsanitize=undefined indexes (a ? b : c)[i] wrongly
-    return p[(i % 4) * stride + k];
-  }
-};
-
 template <class T>
 struct Product {
   const T* b;
@@ -109,10 +94,10 @@ struct Product {
     }
   }
 
-  /// A(i, k) = a(i, k) for i < m, where `at(i)` gives A from row i on. Reads nothing past row m: when a tile is taller
-  /// than what is left it reaches back over rows that are done.
-  template <int V, class At>
-  void over_rows(Index m, Index K, const At& at, Index col) const {
+  /// All m rows of A. Reads nothing past them: when a tile is taller than what is left it reaches back over rows that
+  /// are done.
+  template <int V>
+  void over_rows(Index m, Index K, View<T> a, Index col) const {
     for (Index i = 0, r; i < m; i += r) {
       r = next_rows(m - i);
       if (m < 4)
@@ -121,23 +106,22 @@ struct Product {
         r = r >= 8 ? 8 : 4;                                  // nothing to reach back over yet
       with_rows(r < 4 && m >= 4 ? 4 : r, [&](auto height) {  // one row alone would wait for its own chain
         constexpr int R = decltype(height)::value;
-        tile<R, V>(i + r - R, R - r, R, K, at(i + r - R), col);
+        tile<R, V>(i + r - R, R - r, R, K, Strided<T>{a.at(i + r - R, 0)}, col);
       });
     }
   }
 };
-/// `lanes` columns of B, read in whole registers.
+/// A strip of B's columns from `col` on. Not inlined: most of attention's code, and its adjoint's, is this.
 template <class T>
-void rows_times(Index lanes, Index m, Index K, const T* a, Index lda, const Product<T>& p) {
-  Index col = 0;
-  const auto from = [&](Index i) { return StridedRows<T>(a + i * lda, lda); };
-  for (; col + lanes_of<T> < lanes; col += tile_cols<T>) p.template over_rows<tile_regs>(m, K, from, col);
-  if (col < lanes) p.template over_rows<1>(m, K, from, col);
+[[gnu::noinline]] void strip_product(Index m, Index K, View<T> a, const Product<T>& p, Index col = 0) {
+  p.template over_rows<tile_regs>(m, K, a, col);
 }
+/// Any number of whole registers of B's columns.
 template <class T>
-void columns_times(Index lanes, Index m, Index K, const T* a, Index lda, const Product<T>& p) {  // lanes <= tile_cols
-  const auto from = [&](Index i) { return Columns<T>{a + i, lda}; };
-  lanes > lanes_of<T> ? p.template over_rows<tile_regs>(m, K, from, 0) : p.template over_rows<1>(m, K, from, 0);
+void wide_product(Index lanes, Index m, Index K, View<T> a, const Product<T>& p) {
+  Index col = 0;
+  for (; col + lanes_of<T> < lanes; col += tile_cols<T>) strip_product(m, K, a, p, col);
+  if (col < lanes) p.template over_rows<1>(m, K, a, col);
 }
 
 // ---- which keys
@@ -175,6 +159,8 @@ template <class T>
 struct Rows {
   const T* data;
   Index stride;
+  View<T> by_rows() const { return {data, stride, 1}; }
+  View<T> by_columns() const { return {data, 1, stride}; }
 };
 /// Rows further apart than this are copied side by side before use: they'd compete for a few sets of the nearest cache.
 /// 64 queries on interleaved [T, 3, 12, 64], rows 9 KB apart, gain 1.1x; rows 12 KB apart 1.5x; nearer ones would lose
@@ -256,9 +242,10 @@ void turn(bool whole, Index rows, Index cols, const T* from, Index from_stride, 
     }
   }
 }
-/// to[d][i] = factor from[i][d] for `count` queries: into the lanes of a strip.
+/// to[d][i] = factor from[i][d] for `count` queries: into the lanes of a strip, zeros in the others.
 template <class T>
 void across(T* to, const T* from, Index stride, Index width, Index count, T factor) {
+  if (count <= strip_width<T> - lanes_of<T>) fill(to, width * strip_width<T>, T(0));
   turn<T>(true, count, width, from, stride, to, strip_width<T>, {factor});
 }
 
@@ -289,6 +276,8 @@ struct Strip {
     if (bias) {
       bias += begin * bias_row;
       if (!kept.position) {
+        for (Index j = 0; count <= strip_width<T> - lanes_of<T> && j < n; ++j)
+          fill(s + j * stride, strip_width<T>, T(0));
         turn<T>(true, count, n, bias + first, bias_row, s, stride, {log2_of_e<T>});
       } else {
         for (Index j = 0; j < n; ++j) {
@@ -298,7 +287,7 @@ struct Strip {
         }
       }
     }
-    rows_times<T>(count, n, width, k.data, k.stride, {q, strip_width<T>, s, stride, bias != nullptr});
+    strip_product<T>(n, width, k.by_rows(), {q, strip_width<T>, s, stride, bias != nullptr});
     for (Index j = least > first ? least - first : 0; j < n; ++j) {
       const Pack<T> key(static_cast<T>(first + j));
       for (Index i = 0; i < count; i += lanes_of<T>) {

@@ -51,7 +51,7 @@ struct Gather {
     sources(first, count, zeros, source, count);
   }
   /// The same with `tap_step` pointers from tap to tap.
-  void sources(Index first, Index count, const T* zeros, const T** source, Index tap_step) const {
+  [[gnu::noinline]] void sources(Index first, Index count, const T* zeros, const T** source, Index tap_step) const {
     Index n = first / (rows * cols), y = first / cols % rows, x = first % cols;
     const Index step = src_step_w, wide = src_width, pitch = src_pitch;
     for (Index q = 0, run; q < count; q += run) {  // the rest of a row at a time
@@ -124,7 +124,7 @@ struct Gather {
       if (++y == rows) y = 0, ++n;
     }
   }
-  void targets(Index first, Index count, T** target) const {
+  [[gnu::noinline]] void targets(Index first, Index count, T** target) const {
     Index n = first / (rows * cols), y = first / cols % rows, x = first % cols;
     for (Index q = 0; q < count; ++q) {
       target[q] = dst + ((n * dst_height + y * dst_step_h) * dst_width + x * dst_step_w) * dst_pitch;

@@ -58,6 +58,29 @@ void in_blocks(Index n, Index block, const Task& task) {
     parallel_for(n, block, task);
 }
 
+/// apply<T, Fn, N> of some f: all that shares out the work is compiled once, not once an f.
+template <class T, int N>
+struct AnyApply {
+  const void* f;
+  void (*run)(const void* f, Index n, T* y, const T* const (&x)[N]);
+
+  template <class Fn>
+  explicit AnyApply(const Fn& fn)
+      : f(&fn), run([](const void* any, Index n, T* y, const T* const (&x)[N]) {
+          apply<T>(n, *static_cast<const Fn*>(any), y, x);
+        }) {}
+};
+
+/// y[i] = f(x[0][i], ...).
+template <class T, int N>
+void apply_blocks(Index n, const AnyApply<T, N>& f, T* y, const T* const (&x)[N]) {
+  in_blocks(n, elementwise_block, [&](Index begin, Index end) {
+    const T* at[N];
+    for (int k = 0; k < N; ++k) at[k] = x[k] + begin;
+    f.run(f.f, end - begin, y + begin, at);
+  });
+}
+
 /// An operand seen as rows and columns at any two strides; 0 repeats.
 template <class T>
 struct StridedView {
@@ -96,8 +119,8 @@ struct Window {
 };
 
 /// y [rows, cols], consecutive, = f(x[0], ...) in one thread.
-template <class T, class Fn, int N>
-[[gnu::noinline]] void apply_rows(Index rows, Index cols, const Fn& f, T* y, const StridedView<T> (&x)[N]) {
+template <class T, int N>
+[[gnu::noinline]] void apply_rows(Index rows, Index cols, const AnyApply<T, N>& f, T* y, const StridedView<T> (&x)[N]) {
   constexpr Index room = Window<T>::room;
   const Index together = cols <= room / 8 ? room / cols : 1;  // short rows go several at a time
   const Index piece = cols < room ? cols : room;
@@ -108,7 +131,7 @@ template <class T, class Fn, int N>
     for (Index c = 0; c < cols; c += piece) {
       const Index n = cols - c < piece ? cols - c : piece;
       for (int k = 0; k < N; ++k) at[k] = window[k](x[k], r, count, c, n);
-      apply<T>(count * n, f, y + r * cols + c, at);
+      f.run(f.f, count * n, y + r * cols + c, at);
     }
   }
 }
@@ -149,8 +172,8 @@ struct Axes {
 };
 
 /// y, consecutive, = f(x[0], ...) over axes. Short rows are dealt out together, long ones in pieces.
-template <class T, class Fn, int N>
-void apply_axes(const Axes<N>& axes, const Fn& f, T* y, const T* const (&x)[N]) {
+template <class T, int N>
+void apply_axes(const Axes<N>& axes, const AnyApply<T, N>& f, T* y, const T* const (&x)[N]) {
   const Index rows = axes.rows(), cols = axes.cols(), all = rows * axes.outer();
   if (all <= 0 || cols <= 0) return;
   const Index pieces = cols < 2 * elementwise_block ? 1 : (cols + elementwise_block - 1) / elementwise_block;
@@ -176,28 +199,19 @@ void apply_axes(const Axes<N>& axes, const Fn& f, T* y, const T* const (&x)[N]) 
 /// y = f(x).
 template <class T, class Fn>
 void map(Index n, const T* x, T* y, Fn f) {
-  detail::in_blocks(n, detail::elementwise_block, [&](Index begin, Index end) {
-    const T* const in[] = {x + begin};
-    detail::apply<T>(end - begin, f, y + begin, in);
-  });
+  detail::apply_blocks<T>(n, detail::AnyApply<T, 1>(f), y, {x});
 }
 
 /// y = f(a, b).
 template <class T, class Fn>
 void zip(Index n, const T* a, const T* b, T* y, Fn f) {
-  detail::in_blocks(n, detail::elementwise_block, [&](Index begin, Index end) {
-    const T* const in[] = {a + begin, b + begin};
-    detail::apply<T>(end - begin, f, y + begin, in);
-  });
+  detail::apply_blocks<T>(n, detail::AnyApply<T, 2>(f), y, {a, b});
 }
 
 /// y = f(a, b, c).
 template <class T, class Fn>
 void zip3(Index n, const T* a, const T* b, const T* c, T* y, Fn f) {
-  detail::in_blocks(n, detail::elementwise_block, [&](Index begin, Index end) {
-    const T* const in[] = {a + begin, b + begin, c + begin};
-    detail::apply<T>(end - begin, f, y + begin, in);
-  });
+  detail::apply_blocks<T>(n, detail::AnyApply<T, 3>(f), y, {a, b, c});
 }
 
 /// y = f(a, b), row-major over `extents`, up to max_axes of them; strides in elements, 0 along an axis where an operand
@@ -207,7 +221,7 @@ void zip_broadcast(int rank, const Index* extents, const Index* a_strides, const
                    const T* b, T* y, Fn f) {
   const Index* const strides[] = {a_strides, b_strides};
   const T* const in[] = {a, b};
-  detail::apply_axes<T>(detail::Axes<2>(rank, extents, strides), f, y, in);
+  detail::apply_axes<T>(detail::Axes<2>(rank, extents, strides), detail::AnyApply<T, 2>(f), y, in);
 }
 
 /// y = f(a, b, c) likewise.
@@ -216,7 +230,7 @@ void zip3_broadcast(int rank, const Index* extents, const Index* a_strides, cons
                     const Index* c_strides, const T* a, const T* b, const T* c, T* y, Fn f) {
   const Index* const strides[] = {a_strides, b_strides, c_strides};
   const T* const in[] = {a, b, c};
-  detail::apply_axes<T>(detail::Axes<3>(rank, extents, strides), f, y, in);
+  detail::apply_axes<T>(detail::Axes<3>(rank, extents, strides), detail::AnyApply<T, 3>(f), y, in);
 }
 
 /// y = f(x) with x at any strides: a transposed or sliced or repeated operand made consecutive on the way.
@@ -224,7 +238,7 @@ template <class T, class Fn>
 void map_strided(int rank, const Index* extents, const Index* x_strides, const T* x, T* y, Fn f) {
   const Index* const strides[] = {x_strides};
   const T* const in[] = {x};
-  detail::apply_axes<T>(detail::Axes<1>(rank, extents, strides), f, y, in);
+  detail::apply_axes<T>(detail::Axes<1>(rank, extents, strides), detail::AnyApply<T, 1>(f), y, in);
 }
 
 /// y[r, c] = f(a[r, c], b[c]).

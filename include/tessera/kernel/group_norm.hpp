@@ -85,6 +85,18 @@ struct GroupAffine {
       : numbers(3 * channels), centre(numbers.data), scale(centre + channels), shift(scale + channels) {}
 };
 
+/// (x - centre)^power for rows of x, power 1 or 2: one code for means and variances.
+template <class T>
+struct Deviations {
+  const T *x, *centre;
+  Index channels;
+  bool squared;
+  [[gnu::always_inline]] Pack<T> operator()(Index r, Index c, Index count) const {
+    const Pack<T> d = load_up_to(x + r * channels + c, count) - load_up_to(centre + c, count), one(T(1));
+    return d * (squared ? d : one);
+  }
+};
+
 /// The statistics of one item [space, channels]: `to`, and mean, variance, rstd [groups] (each may be null).
 template <class T>
 void group_statistics(Index space, Index channels, Index groups, const T* x, const T* gain, const T* bias, double eps,
@@ -98,24 +110,15 @@ void group_statistics(Index space, Index channels, Index groups, const T* x, con
     for (Index c = g * each; c < (g + 1) * each; ++c) total += static_cast<double>(sums[c]);
     return total;
   };
-  const auto away = [=](Index r, Index c, Index count) {
-    return load_up_to(x + r * channels + c, count) - load_up_to(centre + c, count);
-  };
   for (Index c = 0; c < channels; ++c) centre[c] = x[c - c % each];
-  fold_columns<Add>(space, channels, away, sums);
+  fold_columns<Add>(space, channels, Deviations<T>{x, centre, channels, false}, sums);
   for (Index g = 0; g < groups; ++g) {
     const double exact = static_cast<double>(centre[g * each]) + group_sum(g) / n;
     const T m = static_cast<T>(exact),
             left = static_cast<T>(exact - static_cast<double>(m));  // left: beyond T's digits
     for (Index c = g * each; c < (g + 1) * each; ++c) centre[c] = m, shift[c] = left;
   }
-  fold_columns<Add>(
-      space, channels,
-      [=](Index r, Index c, Index count) {
-        const Pack<T> d = away(r, c, count);
-        return d * d;
-      },
-      sums);
+  fold_columns<Add>(space, channels, Deviations<T>{x, centre, channels, true}, sums);
   for (Index g = 0; g < groups; ++g) {
     const double left = static_cast<double>(shift[g * each]), v = group_sum(g) / n - left * left;
     const double spread = v < 0 ? 0.0 : v, s = 1.0 / std::sqrt(spread + eps);

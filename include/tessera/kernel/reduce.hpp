@@ -132,21 +132,15 @@ template <class Op, class T, class Terms>
     }
     for (int k = 0; k < 4; ++k) total[k].store(y + col + k * width);
   }
-  for (; col < last; col += width) {
+  for (; col < last; col += width) {  // what is left: the four sums are of rows, and one code makes them all
     const Index count = last - col;
     Pack<T> total = none;
     for (Index from = begin; from < end; from += block) {
       const Index to = end - from < block ? end : from + block;
-      Pack<T> a = none, b = none, c = none, d = none;
-      Index r = from;
-      for (; r + 4 <= to; r += 4) {
-        a = Op::join(a, terms(r, col, count));
-        b = Op::join(b, terms(r + 1, col, count));
-        c = Op::join(c, terms(r + 2, col, count));
-        d = Op::join(d, terms(r + 3, col, count));
-      }
-      for (; r < to; ++r) a = Op::join(a, terms(r, col, count));
-      total = Op::join(total, Op::join(Op::join(a, b), Op::join(c, d)));
+      Pack<T> sum[4] = {none, none, none, none};
+#pragma GCC unroll 1
+      for (Index r = from; r < to; ++r) sum[(r - from) % 4] = Op::join(sum[(r - from) % 4], terms(r, col, count));
+      total = Op::join(total, Op::join(Op::join(sum[0], sum[1]), Op::join(sum[2], sum[3])));
     }
     if (count >= width)
       total.store(y + col);

@@ -45,6 +45,21 @@ struct Columns {
   Index step;
   [[gnu::always_inline]] T at(int i, Index k) const { return data[k * step + i]; }
 };
+/// A at any strides: one code for A by rows and by columns, within 1 % of what either has of its own in attention; in
+/// gemm.hpp, which has little else to do, 1 to 3 % behind.
+template <class T>
+struct Strided {
+  View<T> view;
+  [[gnu::always_inline]] const T* start(Index k) const {
+    const T* p = view.data + k * view.col_stride;
+    asm("" : "+r"(p));  // else g++ keeps a pointer for each row
+    return p;
+  }
+  /// Row i of the column at p: an address reaches four rows.
+  [[gnu::always_inline]] T number(const T* p, int i) const {
+    return (p + i / 4 * 4 * view.row_stride)[i % 4 * view.row_stride];
+  }
+};
 /// A packed by pack_panel<W>.
 template <class T, int W>
 struct Panel {
@@ -52,10 +67,12 @@ struct Panel {
   [[gnu::always_inline]] T at(int i, Index k) const { return data[k * W + i]; }
 };
 
-/// A(i, k), from column k where A says where that starts.
+/// A(i, k), from column k where A says where that starts (and, with `number`, how its rows follow).
 template <class T, class A>
 [[gnu::always_inline]] inline T number_at(const A& a, const T* column, int i, Index k) {
-  if constexpr (requires { a.start(k); })
+  if constexpr (requires { a.number(column, i); })
+    return a.number(column, i);
+  else if constexpr (requires { a.start(k); })
     return column[i];
   else
     return a.at(i, k);
@@ -124,58 +141,71 @@ inline Index k_block(Index K) {
 template <class T>
 inline constexpr Index panel_slack = lanes_of<T>;
 
-/// to[k * W + j] = from(k, j) for j < n, zero for n <= j < W: K * W numbers. Packs B as it is, and A as A transposed.
-// Where W is not a multiple of the width, full registers overlap in rising order: masked stores are slow on some
-// machines.
-template <int W, class T>
-void pack_panel(T* to, View<T> from, Index K, Index n) {
-  constexpr int L = lanes_of<T>, registers = (W + L - 1) / L, spill = registers * L - W;
+/// pack_panel of what lies by columns, or at any strides. W is no template's argument here: the code would be the same but
+/// for a few constants, and thrice.
+template <class T>
+[[gnu::noinline]] void pack_turned_panel(Index W, T* to, View<T> from, Index K, Index n) {
+  constexpr Index L = lanes_of<T>;
+  const Index registers = (W + L - 1) / L, spill = registers * L - W;
   const Index whole = K - (spill + W - 1) / W;  // rows after these would spill over the panel's end
-  const auto store = [&](Pack<T> x, Index k, int c) {
-    if (spill == 0 || c < registers - 1 || k < whole)
-      x.store(to + k * W + c * L);
-    else
-      store_some<T>(to + k * W + c * L, x, L - spill);
-  };
-  if (from.col_stride == 1) {
-    for (Index k = 0; k < K; ++k) {
-      const T* row = from.data + k * from.row_stride;
-#pragma GCC unroll 8
-      for (int c = 0; c < registers; ++c) {
-        if constexpr (L > 1) __builtin_prefetch(row + 8 * from.row_stride + c * L);  // rows lie pages apart
-        const Index m = n - c * L;
-        store(m >= L ? Pack<T>::load(row + c * L) : m > 0 ? load_some<T>(row + c * L, m) : Pack<T>(T(0)), k, c);
-      }
-    }
-  } else if (from.row_stride == 1 && L > 1) {
+  if (from.row_stride == 1 && L > 1) {
     for (Index k = 0; k < K; k += L) {
       const Index left = K - k < L ? K - k : L;
-      for (int c = registers - 1; c >= 0; --c) {  // falling, so that what spills over a row's end is overwritten
+      for (Index c = registers - 1; c >= 0; --c) {  // falling, so that what spills over a row's end is overwritten
         Pack<T> square[L];
         const T* column = from.data + k + c * L * from.col_stride;
+        const Index columns = c < registers - 1 ? L : L - spill;
         if (left == L && n == W) {
-          const int columns = c < registers - 1 ? L : L - spill;
 #pragma GCC unroll 16
-          for (int j = 0; j < L; ++j) {
+          for (Index j = 0; j < L; ++j) {
             square[j] = j < columns ? Pack<T>::load(column + j * from.col_stride) : Pack<T>(T(0));
           }
         } else {
-          for (int j = 0; j < L; ++j) {
+          for (Index j = 0; j < L; ++j) {
             square[j] = c * L + j < n ? load_some<T>(column + j * from.col_stride, left) : Pack<T>(T(0));
           }
         }
         transpose_square<T>(square);
+        T* at = to + k * W + c * L;
         if (k + L <= whole) {
 #pragma GCC unroll 16
-          for (int t = 0; t < L; ++t) square[t].store(to + (k + t) * W + c * L);
+          for (Index t = 0; t < L; ++t) square[t].store(at + t * W);
         } else {
-          for (Index t = 0; t < left; ++t) store(square[t], k + t, c);
+          for (Index t = 0; t < left; ++t, at += W) {
+            if (columns == L || k + t < whole)
+              square[t].store(at);
+            else
+              store_some<T>(at, square[t], columns);
+          }
         }
       }
     }
   } else {
     for (Index k = 0; k < K; ++k) {
       for (Index j = 0; j < W; ++j) to[k * W + j] = j < n ? from.data[k * from.row_stride + j * from.col_stride] : T(0);
+    }
+  }
+}
+
+/// to[k * W + j] = from(k, j) for j < n, zero for n <= j < W: K * W numbers. Packs B as it is, and A as A transposed.
+// Where W is not a multiple of the width, full registers overlap in rising order: masked stores are slow on some
+// machines.
+template <int W, class T>
+void pack_panel(T* to, View<T> from, Index K, Index n) {
+  constexpr int L = lanes_of<T>, registers = (W + L - 1) / L, spill = registers * L - W;
+  const Index whole = K - (spill + W - 1) / W;  // as above
+  if (from.col_stride != 1) return pack_turned_panel<T>(W, to, from, K, n);
+  for (Index k = 0; k < K; ++k, to += W) {
+    const T* row = from.data + k * from.row_stride;
+#pragma GCC unroll 8
+    for (int c = 0; c < registers; ++c) {
+      if constexpr (L > 1) __builtin_prefetch(row + 8 * from.row_stride + c * L);  // rows lie pages apart
+      const Index m = n - c * L;
+      const Pack<T> x = m >= L ? Pack<T>::load(row + c * L) : m > 0 ? load_some<T>(row + c * L, m) : Pack<T>(T(0));
+      if (spill == 0 || c < registers - 1 || k < whole)
+        x.store(to + c * L);
+      else
+        store_some<T>(to + c * L, x, L - spill);
     }
   }
 }

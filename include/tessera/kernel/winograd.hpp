@@ -109,14 +109,14 @@ void winograd_input(const Tiling& g, const T* x, Index first, Index count, const
       const PixelPacks<N * N, T> x_at(pixel, c, g.in - c);
       T* to = v + t * rows.pitch + c;
       Pack<T> half[N * N];
-#pragma GCC unroll 8
+#pragma GCC unroll 1
       for (int column = 0; column < N; ++column) {
         Pack<T> d[N];
 #pragma GCC unroll 8
         for (int row = 0; row < N; ++row) d[row] = x_at[row * N + column];
         W::input(d, 1, half + column, N);
       }
-#pragma GCC unroll 8
+#pragma GCC unroll 1
       for (int row = 0; row < N; ++row) {
         Pack<T> d[N];
         W::input(half + row * N, 1, d, 1);
@@ -150,18 +150,16 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
       T* const to = straight ? corner + c : room;
       const Index row_step = straight ? g.out_row : M * L, column_step = straight ? g.out_pixel : L;
       Pack<T> half[M * N];
-#pragma GCC unroll 8
-      for (int column = 0; column < N; ++column) {
+      const auto column_of_half = [&](int column) __attribute__((always_inline)) {
         Pack<T> d[N];
 #pragma GCC unroll 8
         for (int row = 0; row < N; ++row) d[row] = Pack<T>::load(from + (row * N + column) * rows.step);
         W::output(d, 1, half + column, N);
-      }
-#pragma GCC unroll 4
-      for (int row = 0; row < M; ++row) {
+      };
+      const auto row_of_y = [&](int row) __attribute__((always_inline)) {
         Pack<T> d[M];
         W::output(half + row * N, 1, d, 1);
-        if (row >= down) continue;
+        if (row >= down) return;
 #pragma GCC unroll 4
         for (int column = 0; column < M; ++column) {
           if (column >= across) continue;
@@ -170,6 +168,17 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
           if (straight && residual) sum += Pack<T>::load(residual + c + pixel);
           sum.store(to + pixel);
         }
+      };
+      if constexpr (M * N < 24) {  // `half` stays in registers, where there are 32
+#pragma GCC unroll 8
+        for (int column = 0; column < N; ++column) column_of_half(column);
+#pragma GCC unroll 4
+        for (int row = 0; row < M; ++row) row_of_y(row);
+      } else {
+#pragma GCC unroll 1
+        for (int column = 0; column < N; ++column) column_of_half(column);
+#pragma GCC unroll 1
+        for (int row = 0; row < M; ++row) row_of_y(row);
       }
       if (straight) continue;
       for (Index i = 0; i < down * across; ++i) {
@@ -204,14 +213,14 @@ void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index co
       }
       const PixelPacks<M * M, T> dy_at(pixel, c, left);
       Pack<T> half[N * M];
-#pragma GCC unroll 4
+#pragma GCC unroll 1
       for (int column = 0; column < M; ++column) {
         Pack<T> d[M];
 #pragma GCC unroll 4
         for (int row = 0; row < M; ++row) d[row] = dy_at[row * M + column];
         W::output_adjoint(d, 1, half + column, M);
       }
-#pragma GCC unroll 8
+#pragma GCC unroll 1
       for (int row = 0; row < N; ++row) {
         Pack<T> d[N];
         W::output_adjoint(half + row * M, 1, d, 1);

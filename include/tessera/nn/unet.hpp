@@ -81,7 +81,7 @@ struct UNet {
   };
 
   Conv2d<T> first;
-  std::vector<Step> downward, upward;
+  std::vector<Step> downward, upward;  // made all at once: nothing of them is ever moved
   ResidualBlock<T> middle1;
   SpatialAttention<T> middle_attention;
   ResidualBlock<T> middle2;
@@ -91,6 +91,8 @@ struct UNet {
 
   UNet(const Config& c, Rng& rng)
       : first({.in = c.in * c.patch * c.patch, .out = check(c).channels.front()}, rng),
+        downward(steps(c, c.blocks)),
+        upward(steps(c, c.blocks + 1)),
         middle1({.in = c.channels.back(), .out = c.channels.back(), .embedding = c.embedding}, rng),
         middle_attention({.channels = c.channels.back(), .context = c.context}, rng),
         middle2({.in = c.channels.back(), .out = c.channels.back(), .embedding = c.embedding}, rng),
@@ -101,38 +103,32 @@ struct UNet {
     std::vector<Index> skips = {c.channels.front()};
     Index width = c.channels.front();
     const auto at = [](const auto& v, Index i) { return v[static_cast<std::size_t>(i)]; };
-    const auto add_block = [&](std::vector<Step>& to, Index in, Index level) {
-      Step s;
+    const auto fill = [&](Step& s, Index in, Index level) {
       s.block.emplace(
           typename ResidualBlock<T>::Config{.in = in, .out = at(c.channels, level), .embedding = c.embedding}, rng);
       if (!c.attention.empty() && at(c.attention, level))
         s.attention.emplace(
             typename SpatialAttention<T>::Config{.channels = at(c.channels, level), .context = c.context}, rng);
-      to.push_back(std::move(s));
       width = at(c.channels, level);
     };
+    auto next = downward.begin();
     for (Index level = 0; level < levels; ++level) {
       for (Index i = 0; i < c.blocks; ++i) {
-        add_block(downward, width, level);
+        fill(*next++, width, level);
         skips.push_back(width);
       }
       if (level + 1 < levels) {
-        Step s;
-        s.down.emplace(typename Downsample<T>::Config{.in = width, .out = width}, rng);
-        downward.push_back(std::move(s));
+        next++->down.emplace(typename Downsample<T>::Config{.in = width, .out = width}, rng);
         skips.push_back(width);
       }
     }
+    next = upward.begin();
     for (Index level = levels - 1; level >= 0; --level) {
       for (Index i = 0; i <= c.blocks; ++i) {
-        add_block(upward, width + skips.back(), level);
+        fill(*next++, width + skips.back(), level);
         skips.pop_back();
       }
-      if (level > 0) {
-        Step s;
-        s.up.emplace(typename Upsample<T>::Config{.in = width, .out = width}, rng);
-        upward.push_back(std::move(s));
-      }
+      if (level > 0) next++->up.emplace(typename Upsample<T>::Config{.in = width, .out = width}, rng);
     }
   }
 
@@ -177,6 +173,10 @@ struct UNet {
   }
 
  private:
+  /// Steps of one way, with so many blocks a level and a change of resolution between levels.
+  static std::size_t steps(const Config& c, Index blocks) {
+    return c.channels.size() * static_cast<std::size_t>(blocks + 1) - 1;
+  }
   Index level_count() const {
     Index n = 1;
     for (const Step& s : downward) n += s.down ? 1 : 0;
