@@ -165,15 +165,6 @@ Var<V> conv2d(const Var<V>& x, const Var<V>& w, const Var<V>* bias, const Stride
   return conv2d_added(Var<V>(), x, w, bias, o);
 }
 template <class V>
-Var<V> conv2d_transposed(const Var<V>& y, const Var<V>& w, const Var<V>* bias, const Stride2d& o, const Shape& to) {
-  const V* b = bias ? &bias->value() : nullptr;
-  return y.tape()->record(
-      conv2d_transposed(y.value(), w.value(), b, o, to),
-      wrt_id(bias ? bias->id() : no_gradient, [](const V& g) { return detail::channel_sum(g); }),
-      wrt(w, [y = y.value(), o, s = w.shape()](const V& g) { return conv2d_weight_adjoint(g, y, o, s); }),
-      wrt(y, [w = w.value(), o](const V& g) { return conv2d(g, w, detail::no_bias<V>(), o); }));
-}
-template <class V>
 Var<V> conv2d_weight_adjoint(const Var<V>& x, const Var<V>& y, const Stride2d& o, const Shape& weight) {
   return x.tape()->record(conv2d_weight_adjoint(x.value(), y.value(), o, weight),
                           wrt(x, [y = y.value(), o, s = x.shape()](
@@ -237,6 +228,11 @@ Var<V> conv2d_transposed_between(const Var<V>& y, bool gated, const Var<V>& w, c
       }));
 }
 }  // namespace detail
+
+template <class V>
+Var<V> conv2d_transposed(const Var<V>& y, const Var<V>& w, const Var<V>* bias, const Stride2d& o, const Shape& to) {
+  return detail::conv2d_transposed_between(y, false, w, bias, o, to, false);
+}
 
 // ---- the calls people write
 
