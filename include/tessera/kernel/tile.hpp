@@ -141,8 +141,8 @@ inline Index k_block(Index K) {
 template <class T>
 inline constexpr Index panel_slack = lanes_of<T>;
 
-/// pack_panel of what lies by columns, or at any strides. W is no template's argument here: the code would be the same but
-/// for a few constants, and thrice.
+/// pack_panel of what lies by columns, or at any strides. W is no template's argument here: the code would be the same
+/// but for a few constants, and thrice.
 template <class T>
 [[gnu::noinline]] void pack_turned_panel(Index W, T* to, View<T> from, Index K, Index n) {
   constexpr Index L = lanes_of<T>;
