@@ -59,7 +59,8 @@ Bytes tiny_gguf() {
     Index size = 1;
     for (const std::uint64_t e : extents) size *= static_cast<Index>(e);
     Bytes bytes;
-    for (const float x : Noise{++seed}.normal<float>({size}).span()) append_little(bytes, 0.3f * x);
+    const Tensor<float> numbers = Noise{++seed}.normal<float>({size});
+    for (const float x : numbers.span()) append_little(bytes, 0.3f * x);
     f.tensor(name, extents, GgufType::f32, bytes);
   };
   const auto layer = [&](const std::string& name, std::uint64_t out, std::uint64_t in) {
