@@ -1,8 +1,9 @@
-// Byte-pair encoding with published vocabularies ($TESSERA_VOCABULARIES, as in tests/unit/vocabularies.hpp) of English
-// ($TESSERA_TEXT, else ../shared/data/tinyshakespeare.txt), and of text without a space at three lengths, which shows
-// whether time is linear: bytes a second must not fall.
+// Byte-pair encoding with published vocabularies ($TESSERA_VOCABULARIES, as in tests/unit/vocabularies.hpp; passed over
+// where there are none) of English (the file $TESSERA_TEXT, else this checkout's README, over and over), and of text
+// without a space at three lengths, which shows whether time is linear: bytes a second must not fall.
 #include <benchmark/benchmark.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -25,8 +26,11 @@ std::string vocabulary(const std::string& file) {
 }
 
 std::string english() {
-  const Bytes bytes = read_file(setting("TESSERA_TEXT", "../shared/data/tinyshakespeare.txt"));
-  return std::string(as_text(bytes));
+  constexpr std::size_t enough = 1'000'000;
+  const Bytes bytes = read_file(setting("TESSERA_TEXT", TESSERA_README));
+  std::string text;
+  while (!bytes.empty() && text.size() < enough) text += as_text(bytes);
+  return text;
 }
 
 template <class Body>
@@ -107,12 +111,29 @@ void learn_8192(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(english_cl100k)->Unit(benchmark::kMillisecond);
-BENCHMARK(english_o200k)->Unit(benchmark::kMillisecond);
-BENCHMARK(english_gpt2)->Unit(benchmark::kMillisecond);
-BENCHMARK(english_llama2)->Unit(benchmark::kMillisecond);
-BENCHMARK(no_space_cl100k)->Arg(100'000)->Arg(1'000'000)->Arg(10'000'000)->Unit(benchmark::kMillisecond);
-BENCHMARK(one_letter_cl100k)->Arg(100'000)->Arg(1'000'000)->Arg(10'000'000)->Unit(benchmark::kMillisecond);
-BENCHMARK(decode_cl100k)->Unit(benchmark::kMillisecond);
-BENCHMARK(read_cl100k)->Unit(benchmark::kMillisecond);
 BENCHMARK(learn_8192)->Unit(benchmark::kMillisecond);
+
+namespace {
+
+/// Those of a vocabulary, where its file is.
+const bool registered = [] {
+  const auto add = [](const char* file, const char* name, auto* body, bool lengths = false) {
+    if (std::FILE* found = std::fopen(vocabulary(file).c_str(), "rb"))
+      std::fclose(found);
+    else
+      return;
+    benchmark::internal::Benchmark* b = benchmark::RegisterBenchmark(name, body)->Unit(benchmark::kMillisecond);
+    if (lengths) b->Arg(100'000)->Arg(1'000'000)->Arg(10'000'000);
+  };
+  add("cl100k_base.tiktoken", "english_cl100k", english_cl100k);
+  add("o200k_base.tiktoken", "english_o200k", english_o200k);
+  add("vocab.bpe", "english_gpt2", english_gpt2);
+  add("llama2.tokenizer.json", "english_llama2", english_llama2);
+  add("cl100k_base.tiktoken", "no_space_cl100k", no_space_cl100k, true);
+  add("cl100k_base.tiktoken", "one_letter_cl100k", one_letter_cl100k, true);
+  add("cl100k_base.tiktoken", "decode_cl100k", decode_cl100k);
+  add("cl100k_base.tiktoken", "read_cl100k", read_cl100k);
+  return true;
+}();
+
+}  // namespace
