@@ -221,3 +221,13 @@ TEST_CASE("a batch is its products", "[kernel]") {
     CHECK(same_bits(shared, want_shared));
   }
 }
+
+TEST_CASE("a few large products of a batch, each on all threads, are those products", "[kernel]") {
+  const Index batch = 2, n = 170;
+  const std::vector<float> a = numbers<float>(batch * n * n, 1), b = numbers<float>(batch * n * n, 2);
+  std::vector<float> c(static_cast<std::size_t>(batch * n * n)), want = c;
+  const View<float> av{a.data(), n, 1}, bv{b.data(), n, 1};
+  gemm_batched(batch, n, n, n, av, n * n, bv, n * n, c.data(), n, n * n);
+  for (Index p = 0; p < batch; ++p) gemm_serial(n, n, n, av.at(p * n, 0), bv.at(p * n, 0), want.data() + p * n * n, n);
+  CHECK(same_bits(c, want));
+}

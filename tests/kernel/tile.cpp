@@ -98,24 +98,33 @@ TEMPLATE_TEST_CASE("every tile is one chain of fma's in rising k, bit for bit", 
       with_rows(rows, [&](auto height) {
         constexpr int R = decltype(height)::value;
         Pack<T> by_rows[R][tile_regs], by_columns[R][tile_regs], by_panel[R][tile_regs];
+        Pack<T> strided_rows[R][tile_regs], strided_columns[R][tile_regs];
         clear(by_rows);
         clear(by_columns);
         clear(by_panel);
+        clear(strided_rows);
+        clear(strided_columns);
         fma_tile(by_rows, K, RowPointers<T, R>::of(a.data() + 1, lda, rows), b.data() + 1, ldb);
         fma_tile(by_columns, K, Columns<T>{columns.data(), tile_rows}, b.data() + 1, ldb);
         fma_tile(by_panel, K, Panel<T, tile_rows>{columns.data()}, b.data() + 1, ldb);
+        fma_tile(strided_rows, K, Strided<T>{{a.data() + 1, lda, 1}}, b.data() + 1, ldb);
+        fma_tile(strided_columns, K, Strided<T>{{columns.data(), 1, tile_rows}}, b.data() + 1, ldb);
         REQUIRE(R >= rows);
         for (int i = 0; i < rows; ++i) {
           for (int v = 0; v < tile_regs; ++v) {
-            T x[lanes_of<T>], y[lanes_of<T>], z[lanes_of<T>];
+            T x[lanes_of<T>], y[lanes_of<T>], z[lanes_of<T>], p[lanes_of<T>], q[lanes_of<T>];
             by_rows[i][v].store(x);
             by_columns[i][v].store(y);
             by_panel[i][v].store(z);
+            strided_rows[i][v].store(p);
+            strided_columns[i][v].store(q);
             for (int l = 0; l < lanes_of<T>; ++l) {
               const T want = chain(a.data() + 1 + i * lda, 1, b.data() + 1 + v * lanes_of<T> + l, ldb, K);
               CHECK(x[l] == want);
               CHECK(y[l] == want);
               CHECK(z[l] == want);
+              CHECK(p[l] == want);
+              CHECK(q[l] == want);
             }
           }
         }
