@@ -127,7 +127,7 @@ void wide_gemm(Index rows, Index out, Index in, const float* x, Index ldx, const
   };
   const Index count = (out + wide_outputs - 1) / wide_outputs;
   if (threads)
-    parallel_for(count, detail::panel_grain(rows, in, wide_outputs), panels);
+    parallel_for(count, detail::panel_grain(count, rows, in, wide_outputs), panels);
   else
     panels(0, count);
 }

@@ -9,6 +9,12 @@
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
+/// A grain that cuts `count` into blocks of nearly one size, each of about `least` where one of them all costs `each`.
+inline Index even_grain(Index count, Index each, Index least) {
+  const Index blocks = count * each / least + 1;
+  return count / blocks + (count % blocks > 0);
+}
+
 /// Calls body(begin, end) once for every block [k * grain, min((k + 1) * grain, count)), in any order and on any
 /// thread; one block alone runs right here. Blocks never depend on the number of threads, so neither do results. Nested
 /// calls run serially. An exception stops blocks that have not begun; that of the first block that failed reaches the

@@ -92,9 +92,9 @@ template <class Format, class Dot, int R>
 /// Panels that stay in L2 while tile after tile of rows passes over them; the tile's activations stay in L1 meanwhile.
 inline constexpr Index panel_group = 8;
 
-/// Panels in a piece of work for one thread: about 256 K weights times rows, whatever the number of threads.
-inline Index panel_grain(Index rows, Index in, Index outputs) {
-  const Index grain = (Index{1} << 18) / (rows * in * outputs + 1) + 1;
+/// Panels in a piece of work for one thread, whatever the number of threads: about 64 K weights times rows.
+inline Index panel_grain(Index panels, Index rows, Index in, Index outputs) {
+  const Index grain = even_grain(panels, rows * in * outputs, Index{1} << 16);
   return rows > 1 && grain < panel_group ? panel_group : grain;
 }
 
@@ -154,7 +154,7 @@ void quantized_gemm(Index rows, Index out, Index in, const float* x, Index ldx, 
   };
   if (threads) {
     parallel_for(rows, (Index{1} << 14) / (in + 1) + 1, quantize_rows);
-    parallel_for(panels_of(out), detail::panel_grain(rows, in, panel_outputs), panels);
+    parallel_for(panels_of(out), detail::panel_grain(panels_of(out), rows, in, panel_outputs), panels);
   } else {
     quantize_rows(0, rows);
     panels(0, panels_of(out));

@@ -65,9 +65,25 @@ struct Pool {
 inline constinit Pool shared;                       // trivially destructible: usable until the very end of the process
 inline constinit thread_local bool inside = false;  // this thread runs a block: nested calls run serially
 
+inline void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/// Takes the pool's mutex. Whoever holds it does so for a few instructions: trying again for a moment is cheaper than
+/// the kernel's queue, in which a worker that saw a new job would often wait for the caller that still listed it.
+inline void lock(pthread_mutex_t& m) {
+  for (int tries = __atomic_load_n(&shared.crowded, __ATOMIC_RELAXED) ? 0 : 100; tries > 0; --tries) {
+    if (::pthread_mutex_trylock(&m) == 0) return;
+    relax();
+  }
+  ::pthread_mutex_lock(&m);
+}
+
 class Lock {
  public:
-  explicit Lock(pthread_mutex_t& m) : mutex_(&m) { ::pthread_mutex_lock(mutex_); }
+  explicit Lock(pthread_mutex_t& m) : mutex_(&m) { lock(m); }
   ~Lock() { ::pthread_mutex_unlock(mutex_); }
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
@@ -89,9 +105,7 @@ bool spin(const Ready& ready) {
   do {
     for (int i = 0; i < 8; ++i) {
       if (ready()) return true;
-#if defined(__x86_64__) || defined(__i386__)
-      __builtin_ia32_pause();
-#endif
+      relax();
     }
   } while (now() < end);
   return ready();
@@ -121,7 +135,7 @@ inline void* work(void* number) {
   const auto self = static_cast<int>(reinterpret_cast<std::intptr_t>(number));
   Pool& p = shared;
   inside = true;
-  ::pthread_mutex_lock(&p.mutex);
+  lock(p.mutex);
   while (self + 1 < p.limit) {
     Job* job = p.jobs;
     while (job && __atomic_load_n(&job->next, __ATOMIC_RELAXED) >= job->blocks) job = job->link;
@@ -129,7 +143,7 @@ inline void* work(void* number) {
       __atomic_store_n(&job->helpers, job->helpers + 1, __ATOMIC_RELAXED);
       ::pthread_mutex_unlock(&p.mutex);
       help(*job);
-      ::pthread_mutex_lock(&p.mutex);
+      lock(p.mutex);
       const bool wake = job->caller_sleeps && job->helpers == 1;
       __atomic_store_n(&job->helpers, job->helpers - 1, __ATOMIC_RELEASE);  // the caller may be gone from here on
       if (wake) ::pthread_cond_broadcast(&p.done);
@@ -139,7 +153,7 @@ inline void* work(void* number) {
     ++p.searching;
     ::pthread_mutex_unlock(&p.mutex);
     spin([&] { return __atomic_load_n(&p.calls, __ATOMIC_RELAXED) != seen; });
-    ::pthread_mutex_lock(&p.mutex);
+    lock(p.mutex);
     --p.searching;
     if (p.calls == seen) {
       ++p.sleeping;
