@@ -5,9 +5,12 @@
 // with other flags share it.
 //
 // A caller lists its job (it lies on the caller's stack: no allocation), works on it like everyone else, and waits
-// for the helpers that still hold a block. Blocks are claimed in order from a counter, so threads only decide who
-// runs a block, never where it begins. Several callers have their jobs listed side by side. Idle workers look for a
-// new job for 50 us, then sleep.
+// for the helpers that still hold a block. Threads only decide who runs a block, never where it begins. Several callers
+// have their jobs listed side by side. Idle workers look for a new job for 50 us, then sleep.
+//
+// A job is cut into as many shares as there are threads. A thread begins with the share of its own number, the same in
+// every job: loops over one batch then find what the loop before has made in their own core's cache. When its share is
+// done it takes blocks of the others'.
 //
 // Plain pthreads that a guard joins rather than std::jthread: beyond what every translation unit includes, <thread>,
 // <mutex> and <condition_variable> cost 0.3 s (g++ 12) to 0.4 s (clang 14), this file 0.03 s, <atomic> 0.1 s.
@@ -34,16 +37,37 @@ inline constexpr long spin_ns = 50000;
 
 using Body = void (*)(const void* self, Index begin, Index end);
 
+inline constexpr int most_shares = 16;  // more threads than that go by twos
+
+struct alignas(64) Share {  // a cache line of its own
+  Index next, end;          // first block nobody has claimed: atomic; first of the next share
+};
+
 struct Job {
   Body body;
   const void* self;
   Index count, grain, blocks;
-  Index next = 0;                // first block nobody has claimed; atomic
-  Index failed_block = 0;        // under the mutex, as is all that follows
-  std::exception_ptr failure{};  // of the first block that failed, as a serial loop would have thrown
-  int helpers = 0;               // atomic for reading
+  Index stop;  // blocks from here on need not begin: one before them failed; atomic
+  std::exception_ptr
+      failure{};    // of block `stop`, as a serial loop would have thrown; under the mutex, as what follows
+  int helpers = 0;  // atomic for reading
   bool caller_sleeps = false;
   Job* link = nullptr;
+  int shares;
+  Share share[most_shares];
+
+  Job(Body b, const void* of, Index n, Index size, int threads)
+      : body(b), self(of), count(n), grain(size), blocks((n - 1) / size + 1), stop(blocks) {
+    const int most = threads < most_shares ? threads : most_shares;
+    shares = blocks < most ? static_cast<int>(blocks) : most;
+    for (int i = 0; i < shares; ++i) share[i] = {i * blocks / shares, (i + 1) * blocks / shares};
+  }
+  bool unclaimed() const {
+    for (int i = 0; i < shares; ++i) {
+      if (__atomic_load_n(&share[i].next, __ATOMIC_RELAXED) < share[i].end) return true;
+    }
+    return false;
+  }
 };
 
 struct Pool {
@@ -111,21 +135,23 @@ bool spin(const Ready& ready) {
   return ready();
 }
 
-/// Claims and runs blocks until none is left.
-inline void help(Job& job) {
-  for (;;) {
-    const Index k = __atomic_fetch_add(&job.next, 1, __ATOMIC_RELAXED);
-    if (k >= job.blocks) return;
-    const Index begin = k * job.grain;
-    try {
-      job.body(job.self, begin, job.count - begin < job.grain ? job.count : begin + job.grain);
-    } catch (...) {
-      // Nobody need begin another block. Those before k are claimed and will end: then the first failure is known.
-      __atomic_store_n(&job.next, job.blocks, __ATOMIC_RELAXED);
-      const Lock lock(shared.mutex);
-      if (!job.failure || k < job.failed_block) {
-        job.failure = std::current_exception();
-        job.failed_block = k;
+/// Claims and runs blocks until none is left, as thread number `self`.
+inline void help(Job& job, int self) {
+  for (int i = 0; i < job.shares; ++i) {
+    Share& share = job.share[(self + i) % job.shares];
+    for (;;) {
+      const Index k = __atomic_fetch_add(&share.next, 1, __ATOMIC_RELAXED);
+      if (k >= share.end) break;
+      if (k >= __atomic_load_n(&job.stop, __ATOMIC_RELAXED)) continue;
+      const Index begin = k * job.grain;
+      try {
+        job.body(job.self, begin, job.count - begin < job.grain ? job.count : begin + job.grain);
+      } catch (...) {
+        const Lock lock(shared.mutex);
+        if (k < job.stop) {
+          job.failure = std::current_exception();
+          __atomic_store_n(&job.stop, k, __ATOMIC_RELAXED);
+        }
       }
     }
   }
@@ -138,11 +164,11 @@ inline void* work(void* number) {
   lock(p.mutex);
   while (self + 1 < p.limit) {
     Job* job = p.jobs;
-    while (job && __atomic_load_n(&job->next, __ATOMIC_RELAXED) >= job->blocks) job = job->link;
+    while (job && !job->unclaimed()) job = job->link;
     if (job) {
       __atomic_store_n(&job->helpers, job->helpers + 1, __ATOMIC_RELAXED);
       ::pthread_mutex_unlock(&p.mutex);
-      help(*job);
+      help(*job, self + 1);
       lock(p.mutex);
       const bool wake = job->caller_sleeps && job->helpers == 1;
       __atomic_store_n(&job->helpers, job->helpers - 1, __ATOMIC_RELEASE);  // the caller may be gone from here on
@@ -240,7 +266,7 @@ inline void run(Index count, Index grain, Body body, const void* self) {
   Pool& p = shared;
   if (__atomic_load_n(&p.started, __ATOMIC_RELAXED) < limit - 1) start();
 
-  Job job{body, self, count, grain, blocks};
+  Job job(body, self, count, grain, limit);
   int wake = 0;
   {
     const Lock lock(p.mutex);
@@ -253,7 +279,7 @@ inline void run(Index count, Index grain, Body body, const void* self) {
   for (; wake > 0; --wake) ::pthread_cond_signal(&p.work);
 
   inside = true;
-  help(job);
+  help(job, 0);
   inside = false;
 
   {
