@@ -13,6 +13,10 @@
 //   softmax    `levels` logits each; a channel's head also reads the channels before it
 //   mixture    a mixture of logistics cut into levels (PixelCNN++: autodiff/op/logistic_mixture.hpp)
 //
+// How a pixel is read, by `embed`:
+//   0          its levels as numbers, from -1 to 1
+//   width      a learned vector of each level: of a palette's colours, whose indices are names and not amounts
+//
 // What the condition c says to a layer, by `map`:
 //   0          the same at every pixel: V c
 //   channels   its own at every pixel: V s, where s = silu(M c) is a map of the picture's size (section 2.3 of the gated
@@ -31,6 +35,7 @@
 #include <tessera/autodiff/op/relu.hpp>
 #include <tessera/autodiff/op/silu.hpp>
 #include <tessera/nn/config_check.hpp>
+#include <tessera/nn/embedding.hpp>
 #include <tessera/nn/linear.hpp>
 
 namespace tessera::inline TESSERA_ISA {
@@ -48,7 +53,10 @@ struct PixelCnnConfig {
   Index map = 0;         // channels of the condition's map; 0: none
   Index map_height = 0;  // with a map: the pictures' size, which it fixes
   Index map_width = 0;
+  Index embed = 0;  // width of a level's vector; 0: a level is read as a number
 
+  /// Numbers that the first layer reads of a pixel.
+  Index read() const { return embed > 0 ? embed : channels; }
   /// Numbers that a layer reads of the condition at a pixel.
   Index told() const { return map > 0 ? map : condition; }
   LogisticMixture mixture() const { return {.components = components, .channels = channels, .levels = levels}; }
@@ -70,6 +78,15 @@ struct PixelCnnConfig {
       check.within("map_width", map_width, 1, 4096);
       if (condition == 0) throw argument_error("PixelCnn: a map is drawn of the condition: condition > 0 wanted");
     }
+    check.within("embed", embed, 0, 4096);
+    if (embed > 0 && channels > 1)
+      throw argument_error("PixelCnn: a vector (embed = " + std::to_string(embed) + ") stands for a pixel of one " +
+                           "level, channels is " + std::to_string(channels) +
+                           ": bring the colours onto a palette (channels = 1), or read levels as numbers (embed = 0)");
+    if (embed > 0 && components > 0)
+      throw argument_error("PixelCnn: a mixture of logistics (components = " + std::to_string(components) +
+                           ") takes levels for amounts, vectors (embed = " + std::to_string(embed) +
+                           ") for names: set components = 0 for a softmax, or embed = 0");
     if (first % 2 == 0 || kernel % 2 == 0) throw argument_error("PixelCnn: kernels are of odd width");
   }
 };
@@ -108,9 +125,8 @@ struct PixelCnnLayer {
   std::optional<Linear<T>> vertical_condition, horizontal_condition;
 
   PixelCnnLayer(const PixelCnnConfig& c, Index layer, Rng& rng)
-      : vertical(layer == 0 ? c.channels : c.width, 2 * c.width, reach(c, layer), reach(c, layer), reach(c, layer),
-                 rng),
-        horizontal(layer == 0 ? c.channels : c.width, 2 * c.width, 0, reach(c, layer), 0, rng),
+      : vertical(layer == 0 ? c.read() : c.width, 2 * c.width, reach(c, layer), reach(c, layer), reach(c, layer), rng),
+        horizontal(layer == 0 ? c.read() : c.width, 2 * c.width, 0, reach(c, layer), 0, rng),
         link({.in = 2 * c.width, .out = 2 * c.width, .bias = false}, rng),
         out({.in = c.width, .out = c.width}, rng) {
     if (c.condition > 0) {
@@ -156,11 +172,14 @@ struct PixelCnn {
   using Config = PixelCnnConfig;
 
   Config config;
-  std::optional<Linear<T>> map;  // [B, condition] -> [B, H W map]
+  std::optional<Embedding<T>> vectors;  // of the levels, [levels, embed]
+  std::optional<Linear<T>> map;         // [B, condition] -> [B, H W map]
   std::vector<PixelCnnLayer<T>> layers;
   std::vector<PixelHead<T>> heads;  // one a channel, or one for the mixture
 
   PixelCnn(const Config& c, Rng& rng) : config(checked(c)) {
+    if (c.embed > 0)
+      vectors.emplace(typename Embedding<T>::Config{.count = c.levels, .width = c.embed, .deviation = 1}, rng);
     if (c.map > 0) {
       map.emplace(typename Linear<T>::Config{.in = c.condition, .out = c.map_height * c.map_width * c.map}, rng);
       map->weight.value = init::normal<T>(map->weight.value.shape(), 0.02, rng);  // no patterns to begin with
@@ -172,7 +191,15 @@ struct PixelCnn {
       for (Index i = 0; i < c.channels; ++i) heads.emplace_back(c.width + i, c.head, c.levels, rng);
   }
 
-  /// Levels [B, H, W, C] as the network reads them: from -1 to 1.
+  /// Levels [B, H, W, C] as the network reads them: scaled, or [B, H, W, embed].
+  Tensor<T> read(const Tensor<std::uint8_t>& pictures) const {
+    return vectors ? (*vectors)(pixel_ids(pictures)) : scaled(pictures);
+  }
+  template <class Tape>
+  auto read(Tape& tape, const Tensor<std::uint8_t>& pictures) const {
+    return vectors ? (*vectors)(tape.ids(pixel_ids(pictures))) : tape.constant(scaled(pictures));
+  }
+  /// Levels as numbers from -1 to 1.
   Tensor<T> scaled(const Tensor<std::uint8_t>& pictures) const {
     Tensor<T> x(pictures.shape());
     T* to = x.data();
@@ -189,8 +216,8 @@ struct PixelCnn {
     return reshape(silu((*map)(condition)), Shape{b, config.map_height, config.map_width, config.map});
   }
 
-  /// x [B, H, W, C] in [-1, 1], condition [B, condition] or empty -> features [B, H, W, width]; those of a pixel know
-  /// all pixels before it. Throws shape_error.
+  /// x [B, H, W, C or embed] as read() makes it, condition [B, condition] or empty -> features [B, H, W, width]; those
+  /// of a pixel know all pixels before it. Throws shape_error.
   template <Value X>
   X features(const X& x, const X& condition = {}) const {
     check_shapes(x.shape(), config.condition > 0 ? condition.shape() : Shape{});
@@ -231,30 +258,40 @@ struct PixelCnn {
       const X log_p = logistic_mixture(said, scaled(pictures), config.mixture());
       return sum(log_p) * (T(-1) / static_cast<T>(pictures.size()));
     }
-    Tensor<std::int32_t> targets(pictures.shape());
-    std::int32_t* to = targets.data();
-    for (Index i = 0; i < pictures.size(); ++i) to[i] = pictures[i];
-    return cross_entropy(said, targets);
+    return cross_entropy(said, ids(pictures));
   }
   Tensor<T> loss(const Tensor<std::uint8_t>& pictures, const Tensor<T>& condition = {}) const {
-    return loss(scaled(pictures), pictures, condition);
+    return loss(read(pictures), pictures, condition);
   }
   template <class Tape>
   auto loss(Tape& tape, const Tensor<std::uint8_t>& pictures, const Tensor<T>& condition = {}) const {
-    auto x = tape.constant(scaled(pictures));
+    auto x = read(tape, pictures);
     return loss(x, pictures, config.condition > 0 ? tape.constant(condition) : decltype(x){});
   }
 
   static void members(auto& self, auto&& see) {
+    see("vectors", self.vectors);
     see("map", self.map);
     see("layers", self.layers);
     see("heads", self.heads);
   }
 
  private:
+  Tensor<std::int32_t> ids(const Tensor<std::uint8_t>& pictures) const {
+    Tensor<std::int32_t> all(pictures.shape());
+    std::int32_t* to = all.data();
+    for (Index i = 0; i < pictures.size(); ++i) to[i] = pictures[i];
+    return all;
+  }
+  /// [B, H, W, 1] -> [B, H, W]
+  Tensor<std::int32_t> pixel_ids(const Tensor<std::uint8_t>& pictures) const {
+    if (pictures.rank() != 4 || pictures.extent(3) != 1)
+      throw shape_error("PixelCnn: levels [B, H, W, 1] wanted, shape is " + pictures.shape().to_string());
+    return ids(pictures).reshaped(pictures.shape().without(3));
+  }
   void check_shapes(const Shape& x, const Shape& condition) const {
-    if (x.rank() != 4 || x[3] != config.channels || x[1] < 1 || x[2] < 1)
-      throw shape_error("PixelCnn: pictures [B, H, W, " + std::to_string(config.channels) + "] wanted, shape is " +
+    if (x.rank() != 4 || x[3] != config.read() || x[1] < 1 || x[2] < 1)
+      throw shape_error("PixelCnn: pictures [B, H, W, " + std::to_string(config.read()) + "] wanted, shape is " +
                         x.to_string());
     if (config.condition > 0 && condition != Shape{x[0], config.condition})
       throw shape_error("PixelCnn: a condition [" + std::to_string(x[0]) + ", " + std::to_string(config.condition) +

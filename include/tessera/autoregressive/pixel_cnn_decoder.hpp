@@ -34,7 +34,7 @@ class PixelCnnDecoder {
     };
     std::vector<Layer> layers_;
     Tensor<float> told_;         // what the condition says, of each pixel or of all: [H W or 1, told]; or empty
-    Tensor<float> line_;         // [W, C]: the current row of the picture, from -1 to 1
+    Tensor<float> line_;         // [W, C or embed]: the current row of the picture, as the network reads it
     Tensor<float> features_;     // [1, width] of the current pixel
     std::vector<float> logits_;  // of the next number
     Index at_ = 0;               // numbers so far
@@ -65,13 +65,13 @@ class PixelCnnDecoder {
       const Tensor<float> told = net_->told(condition.reshaped({1, wanted}));
       s.told_ = told.reshaped({told.size() / config().told(), config().told()});
     }
-    Index in = config().channels;
+    Index in = config().read();
     for (std::size_t i = 0; i < net_->layers.size(); ++i) {
       const Index reach = PixelCnnLayer<float>::reach(config(), static_cast<Index>(i));
       s.layers_.push_back({.above = Tensor<float>(Shape{reach + 1, width_, in}, 0.f)});
       in = config().width;
     }
-    s.line_ = Tensor<float>(Shape{width_, config().channels}, 0.f);  // as the row above the first
+    s.line_ = Tensor<float>(Shape{width_, config().read()}, 0.f);  // as the row above the first
     begin_row(s);
     see_pixel(s);
     return s;
@@ -84,8 +84,12 @@ class PixelCnnDecoder {
                            std::to_string(vocabulary()) + ")");
     if (s.at_ + 1 >= height_ * width_ * channels) throw argument_error("PixelCnn: the picture is full");
     const Index column = s.at_ / channels % width_, channel = s.at_ % channels;
-    s.line_.data()[column * channels + channel] =
-        2.f * static_cast<float>(unit) / static_cast<float>(config().levels - 1) - 1.f;
+    if (const Index d = config().embed; d > 0)
+      std::memcpy(s.line_.data() + column * d, net_->vectors->weight.value.data() + unit * d,
+                  static_cast<std::size_t>(d) * sizeof(float));
+    else
+      s.line_.data()[column * channels + channel] =
+          2.f * static_cast<float>(unit) / static_cast<float>(config().levels - 1) - 1.f;
     ++s.at_;
     if (channel + 1 < channels) {
       say(s);
@@ -119,13 +123,13 @@ class PixelCnnDecoder {
       kept.row = Tensor<float>(Shape{l.horizontal.geometry.pad_left + width_, in}, 0.f);
       v = gated(hinted(seen, l.vertical_condition));
     }
-    s.line_ = Tensor<float>(Shape{width_, config().channels}, 0.f);
+    s.line_ = Tensor<float>(Shape{width_, config().read()}, 0.f);
   }
 
   /// The features of the current pixel, through all layers.
   void see_pixel(State& s) const {
     const Index channels = config().channels, column = s.at_ / channels % width_;
-    Tensor<float> h(Shape{1, channels}, 0.f);
+    Tensor<float> h(Shape{1, config().read()}, 0.f);
     if (column > 0) h = slice(s.line_, 0, column - 1, column);
     for (std::size_t i = 0; i < s.layers_.size(); ++i) {
       const PixelCnnLayer<float>& l = net_->layers[i];
@@ -147,7 +151,7 @@ class PixelCnnDecoder {
   /// The logits of the next number, from the pixel's features and its channels so far.
   void say(State& s) const {
     const Index channels = config().channels, channel = s.at_ % channels, column = s.at_ / channels % width_;
-    const float* pixel = std::as_const(s.line_).data() + column * channels;
+    const float* pixel = std::as_const(s.line_).data() + column * config().read();
     const std::span<const float> before(pixel, static_cast<std::size_t>(channel));
     if (config().components > 0) {
       const Tensor<float> numbers = net_->heads[0](s.features_);
