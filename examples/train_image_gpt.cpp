@@ -5,6 +5,7 @@
 //   build/examples/train_image_gpt --folder run --output image_gpt.safetensors --curve loss.png
 //   build/examples/train_image_gpt --folder run --output image_gpt.safetensors --export    what there is so far
 //   build/examples/train_image_gpt --from image_gpt.safetensors --steps 5000        goes on from finished weights
+//   build/examples/train_image_gpt --score image_gpt.safetensors                    their bits a pixel, held out
 //
 // Before the transformer's steps its convolutional draft learns by itself (--draft-steps): what a caption looks like is
 // a matter of seeing it often, and the draft sees many times as many pictures a second as the transformer.
@@ -22,14 +23,11 @@
 #include <tessera/diffusion/text_to_image_file.hpp>
 #include <tessera/train/interrupt.hpp>
 #include <tessera/train/loop.hpp>
-#include <tessera/train/sampler.hpp>
 #include <tessera/unit/token_learn.hpp>
 
-#include "examples/support/captions.hpp"
 #include "examples/support/cli.hpp"
-#include "examples/support/emoji.hpp"
+#include "examples/support/emoji_pixels.hpp"
 #include "examples/support/learning_curve.hpp"
-#include "examples/support/rows.hpp"
 #include "examples/support/sample_sheet.hpp"
 #include "examples/support/training_log.hpp"
 
@@ -39,8 +37,7 @@ using namespace tessera::examples;
 namespace {
 
 constexpr const char* program = "train_image_gpt";
-constexpr double unconditional = 0.1;  // share of the captions left empty, for classifier-free guidance
-constexpr Index vocabulary = 2048;     // of a tokenizer learned here
+constexpr Index vocabulary = 2048;  // of a tokenizer learned here
 
 struct Options {
   Index steps = 18000, hold = 11000, batch = 4, layers = 3, heads = 4, width = 128, warmup = 200, evaluate_every = 1000,
@@ -49,7 +46,7 @@ struct Options {
   double draft_rate = 2e-3;
   double rate = 1.5e-3, decay = 0.05, dropout = 0;
   std::uint64_t seed = 1;
-  std::string folder = "run", output = "image_gpt.safetensors", curve, from;
+  std::string folder = "run", output = "image_gpt.safetensors", curve, from, score;
   std::string text = TESSERA_WEIGHTS_DIR "/paint.safetensors";
   bool only_export = false;
 };
@@ -77,6 +74,7 @@ void describe(Cli& cli, Options& o) {
   cli.option("--seed", o.seed, "of weights, order and captions (default 1)");
   cli.option("--text", o.text, "a model of train_paint whose text encoder is taken over; none: one is learned");
   cli.option("--from", o.from, "weights to start from, as --output writes them");
+  cli.option("--score", o.score, "instead of training: weights of --output, looked at with what is held out");
   cli.option("--folder", o.folder, "where checkpoints and samples go, and a run goes on from (default run)");
   cli.option("--output", o.output, "the finished model, in half precision (default image_gpt.safetensors)");
   cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
@@ -87,31 +85,14 @@ void describe(Cli& cli, Options& o) {
   cli.flag("--export", o.only_export, "no training: the newest checkpoint's weights to --output");
 }
 
-struct Data {
-  EmojiSet set = read_emoji({.side = 32, .flags = false});
-  Split split = split_emoji(set.items);
-  Captions captions{set.items};
-  ColourPalette palette;
-  Tensor<std::int32_t> pixels;  // [N, side^2]
-
-  Data() = default;
-  Data(const Data&) = delete;  // the captions refer to the items
-
-  void see_with(ColourPalette with) {
-    palette = std::move(with);
-    pixels = palette.encode(set.pictures);
-  }
-};
-
 /// The start of a run: from finished weights, from another model's text encoder, or from nothing.
-ImageGpt start(const Options& o, Data& data) {
+ImageGpt start(const Options& o, EmojiPixels& data) {
   Rng rng(o.seed);
   if (!o.from.empty()) {
     ImageGpt model = load_image_gpt(o.from);
-    data.see_with(model.palette());
+    data.read_with(model.palette(), model.tokenizer(), model.config().words);
     return model;
   }
-  data.see_with(learn_palette(data.set.pictures, 256, Noise{o.seed}));
   ImageGptConfig config{.layers = o.layers, .heads = o.heads, .width = o.width, .draft = o.draft};
   Tokenizer tokenizer;
   std::shared_ptr<const TextUNet<float>> teacher;
@@ -126,45 +107,8 @@ ImageGpt start(const Options& o, Data& data) {
   }
   auto net = std::make_shared<ImageGptNet<float>>(config, rng);
   if (teacher) net->text = teacher->text;
+  data.read_with(learn_palette(data.set.pictures, 256, Noise{o.seed}), tokenizer, config.words);
   return {std::move(net), data.palette, std::move(tokenizer)};
-}
-
-Tensor<std::int32_t> tokens_of(const ImageGpt& model, const std::vector<std::string>& captions) {
-  return model.tokenizer().encode(std::span<const std::string>(captions), model.config().words);
-}
-
-/// Bits a pixel of some pictures under their English names; `logits` of captions and pixels.
-template <class Logits>
-double bits(std::span<const int> items, const ImageGpt& model, const Data& data, const Logits& logits) {
-  constexpr std::size_t together = 16;
-  double sum = 0;
-  for (std::size_t first = 0; first < items.size(); first += together) {
-    const auto some = items.subspan(first, std::min(together, items.size() - first));
-    std::vector<std::string> captions;
-    for (const int i : some) captions.push_back(data.captions.canonical(i, Language::english));
-    const Tensor<std::int32_t> pixels = rows_of(data.pixels, some);
-    const Tensor<float> loss = cross_entropy(logits(tokens_of(model, captions), pixels), pixels);
-    sum += static_cast<double>(loss.item()) * static_cast<double>(some.size());
-  }
-  return sum / static_cast<double>(items.size()) / std::log(2.0);
-}
-
-struct Batch {
-  Tensor<std::int32_t> tokens, pixels;  // [B, words], [B, side^2]
-};
-
-/// Pictures to learn, each with one of its captions or, now and then, with none.
-Batch draw(const Data& data, const ImageGpt& model, EpochSampler& sampler, const TrainStep& at) {
-  const Tensor<Index> places = sampler(at.batch);
-  std::vector<int> items;
-  std::vector<std::string> captions;
-  for (Index i = 0; i < places.size(); ++i) {
-    const auto word = static_cast<std::uint64_t>(i);
-    items.push_back(data.split.train[static_cast<std::size_t>(places[i])]);
-    captions.push_back(at.noise.unit(word) < unconditional ? ""
-                                                           : data.captions.draw(items.back(), at.noise.bits(word)));
-  }
-  return {tokens_of(model, captions), rows_of(data.pixels, items)};
 }
 
 ImageGpt with_weights(const ImageGpt& model, const ImageGptNet<float>& net) {
@@ -191,7 +135,7 @@ struct DraftPart {
 };
 
 /// The draft alone, by the cross-entropy of each pixel by itself. True when it was interrupted.
-bool train_draft(const Options& o, const Data& data, const ImageGpt& model, ImageGptNet<float>& net,
+bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& model, ImageGptNet<float>& net,
                  const Interrupt& interrupt) {
   DraftPart part{net};
   const std::string folder = o.folder + "/draft";
@@ -214,8 +158,8 @@ bool train_draft(const Options& o, const Data& data, const ImageGpt& model, Imag
   const auto look = [&] {
     const auto logits = [&](const auto& tokens, const auto&) { return part(tokens); };
     const std::size_t some = std::min<std::size_t>(256, data.split.train.size());
-    const double seen = bits(std::span(data.split.train).first(some), model, data, logits);
-    const double held_out = bits(data.split.held_out, model, data, logits);
+    const double seen = data.bits(std::span(data.split.train).first(some), logits);
+    const double held_out = data.bits(data.split.held_out, logits);
     char text[160];
     std::snprintf(text, sizeof text, "draft step %lld: seen %.4f, held out %.4f bits a pixel",
                   static_cast<long long>(trainer.steps_done()), seen, held_out);
@@ -225,7 +169,7 @@ bool train_draft(const Options& o, const Data& data, const ImageGpt& model, Imag
   };
   const TrainEnd end = trainer.run(
       [&](auto& tape, auto& module, const TrainStep& at) {
-        const Batch batch = draw(data, model, sampler, at);
+        const CaptionedPixels batch = data.draw(sampler, at);
         return cross_entropy(module(tape.ids(batch.tokens)), batch.pixels);
       },
       [&](const TrainProgress& p) {
@@ -239,14 +183,31 @@ bool train_draft(const Options& o, const Data& data, const ImageGpt& model, Imag
   return true;
 }
 
+int score(const std::string& weights) {
+  const ImageGpt model = load_image_gpt(weights);
+  EmojiPixels data;
+  data.read_with(model.palette(), model.tokenizer(), model.config().words);
+  const ImageGptNet<float>& net = model.net();
+  std::printf("held out %.4f bits a pixel over %zu pictures\n",
+              data.bits(data.split.held_out,
+                        [&](const auto& tokens, const auto& pixels) { return net(net.text(tokens), pixels); }),
+              data.split.held_out.size());
+  if (net.draft)
+    std::printf("its draft alone: %.4f\n", data.bits(data.split.held_out, [&](const auto& tokens, const auto&) {
+      return net.draft->logits(net.text(tokens).pooled);
+    }));
+  return exit_done;
+}
+
 int train_image_gpt(int argc, char** argv) {
   Options o;
   Cli cli(program, "Trains the autoregressive painter on the emoji that install from Debian.");
   describe(cli, o);
   if (const auto end = cli.parse(argc, argv)) return *end;
   if (o.threads > 0) set_threads(static_cast<int>(o.threads));
+  if (!o.score.empty()) return score(o.score);
 
-  Data data;
+  EmojiPixels data;
   const ImageGpt model = start(o, data);
   ImageGptNet<float> net = model.net();
   if (o.text != "none") freeze(net, "text.*");
@@ -292,13 +253,13 @@ int train_image_gpt(int argc, char** argv) {
     freeze(net, "draft.places.*", false);
   }
   const auto look = [&] {
-    return bits(data.split.held_out, model, data,
-                [&](const auto& tokens, const auto& pixels) { return net(net.text(tokens), pixels); });
+    return data.bits(data.split.held_out,
+                     [&](const auto& tokens, const auto& pixels) { return net(net.text(tokens), pixels); });
   };
   if (resumed.step < o.steps) curve.catch_up(resumed.step, look);
   EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
   const auto loss = [&](auto& tape, auto& module, const TrainStep& at) {
-    const Batch batch = draw(data, model, sampler, at);
+    const CaptionedPixels batch = data.draw(sampler, at);
     const auto caption = module.text(tape.ids(batch.tokens));
     return cross_entropy(module(caption, batch.pixels, {.share = o.dropout, .noise = at.noise.fork(1)}), batch.pixels);
   };
