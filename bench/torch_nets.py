@@ -16,7 +16,7 @@ def load(file):
                 value = value.permute(2, 1, 0).contiguous()
             W[name[4:]] = value
     for name in [n[: -len("query.weight")] for n in W if n.endswith("query.weight")]:  # one product for three
-        for kind in ("weight", "bias"):
+        for kind in [k for k in ("weight", "bias") if name + "query." + k in W]:
             W[name + "qkv." + kind] = torch.cat([W.pop(name + part + "." + kind) for part in ("query", "key", "value")])
 
 

@@ -23,20 +23,25 @@ def start(threads):
     torch.set_num_threads(threads)
 
 
+def header(file):
+    """Of an open safetensors file: what it says of its tensors, and its metadata. The tensors come next."""
+    entries = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+    return entries, entries.pop("__metadata__", {})
+
+
 def read(path):
     """A safetensors file: its tensors by name, and its metadata."""
     import numpy as np
     import torch
 
-    data = open(path, "rb").read()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8 : 8 + size])
-    metadata = header.pop("__metadata__", {})
+    with open(path, "rb") as file:
+        entries, metadata = header(file)
+        data = file.read()
     tensors = {}
-    for name, entry in header.items():
+    for name, entry in entries.items():
         begin, end = entry["data_offsets"]
         kind = {"F32": np.float32, "I32": np.int32}[entry["dtype"]]
-        array = np.frombuffer(data[8 + size + begin : 8 + size + end], kind).reshape(entry["shape"])
+        array = np.frombuffer(data[begin:end], kind).reshape(entry["shape"])
         tensors[name] = torch.from_numpy(array.copy())
     return tensors, metadata
 

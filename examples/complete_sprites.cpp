@@ -26,6 +26,7 @@
 #include "examples/support/learning_curve.hpp"
 #include "examples/support/rows.hpp"
 #include "examples/support/training_log.hpp"
+#include "examples/support/twin_file.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -40,7 +41,7 @@ struct Options {
         threads = 0;
   double rate = 3e-3, temperature = 0.8;
   std::uint64_t seed = 1;
-  std::string folder, output, curve, sheet;
+  std::string folder, output, curve, twin, sheet;
 };
 
 struct Data {
@@ -99,6 +100,7 @@ void describe(Cli& cli, Options& o) {
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from");
   cli.option("--output", o.output, "the finished weights, in half precision");
   cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
+  cli.option("--twin", o.twin, TwinFile::help);
   cli.option("--sheet", o.sheet, "a PNG of completed pictures, none of which was learned from");
   cli.number("--rows", o.rows, "how many of them", 1, 1000);
   cli.number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0,
@@ -129,6 +131,7 @@ int complete_sprites(int argc, char** argv) {
   const Resumed resumed = trainer.resume();
   warn_of(program, resumed);
   say_resumed(resumed);
+  TwinFile twin(o.twin, "pixel_rnn", trainer);
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
                data.split.held_out.size(), static_cast<long long>(parameter_count(net)));
 
@@ -151,6 +154,7 @@ int complete_sprites(int argc, char** argv) {
         std::vector<int> items;
         for (Index i = 0; i < o.batch; ++i) items.push_back(data.split.train[static_cast<std::size_t>(places[i])]);
         const Tensor<std::int32_t> some = rows_of(data.units, items);
+        twin.see(at, "pixels", some);
         return cross_entropy(module(tape.ids(some)), some);
       },
       [&](const TrainProgress& p) {
@@ -162,6 +166,7 @@ int complete_sprites(int argc, char** argv) {
         }
       },
       interrupt);
+  twin.write(trainer);
   if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
   if (!o.output.empty()) save(o.output, net, {{"model", "pixel_rnn"}}, DType::f16);
   curve.add(look());

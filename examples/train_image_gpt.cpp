@@ -30,6 +30,7 @@
 #include "examples/support/learning_curve.hpp"
 #include "examples/support/sample_sheet.hpp"
 #include "examples/support/training_log.hpp"
+#include "examples/support/twin_file.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -46,7 +47,7 @@ struct Options {
   double draft_rate = 2e-3;
   double rate = 1.5e-3, decay = 0.05, dropout = 0;
   std::uint64_t seed = 1;
-  std::string folder = "run", output = "image_gpt.safetensors", curve, from, score;
+  std::string folder = "run", output = "image_gpt.safetensors", curve, twin, from, score;
   std::string text = TESSERA_WEIGHTS_DIR "/paint.safetensors";
   bool only_export = false;
 };
@@ -78,6 +79,7 @@ void describe(Cli& cli, Options& o) {
   cli.option("--folder", o.folder, "where checkpoints and samples go, and a run goes on from (default run)");
   cli.option("--output", o.output, "the finished model, in half precision (default image_gpt.safetensors)");
   cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
+  cli.option("--twin", o.twin, TwinFile::help + std::string("; the draft's own steps: in FILE.draft"));
   number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0, most);
   number("--sample-every", o.sample_every, "steps between sheets of 16 pictures; 0: none", 0, most);
   number("--save-every", o.save_every, "steps between checkpoints", 1, most);
@@ -109,6 +111,14 @@ ImageGpt start(const Options& o, EmojiPixels& data) {
   if (teacher) net->text = teacher->text;
   data.read_with(learn_palette(data.set.pictures, 256, Noise{o.seed}), tokenizer, config.words);
   return {std::move(net), data.palette, std::move(tokenizer)};
+}
+
+void see(TwinFile& twin, const TrainStep& at, const CaptionedPixels& batch) {
+  twin.see(at, "tokens", batch.tokens);
+  twin.see(at, "pixels", batch.pixels);
+}
+TwinFile::Settings twin_settings(const Options& o, const ImageGpt& model) {
+  return {{"heads", model.config().heads}, {"text_heads", model.config().text.heads}, {"dropout", o.dropout}};
 }
 
 ImageGpt with_weights(const ImageGpt& model, const ImageGptNet<float>& net) {
@@ -153,6 +163,7 @@ bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& mode
   warn_of(program, resumed);
   say_resumed(resumed, "draft step");
   std::fprintf(stderr, "the draft alone: %lld parameters\n", static_cast<long long>(parameter_count(*net.draft)));
+  TwinFile twin(o.twin.empty() ? "" : o.twin + ".draft", "image_draft", trainer, twin_settings(o, model));
   EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.draft_batch, o.seed + 1000);
   ProgressLine line(5, 100);
   const auto look = [&] {
@@ -170,6 +181,7 @@ bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& mode
   const TrainEnd end = trainer.run(
       [&](auto& tape, auto& module, const TrainStep& at) {
         const CaptionedPixels batch = data.draw(sampler, at);
+        see(twin, at, batch);
         return cross_entropy(module(tape.ids(batch.tokens)), batch.pixels);
       },
       [&](const TrainProgress& p) {
@@ -178,6 +190,7 @@ bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& mode
       },
       interrupt);
   line.finish();
+  twin.write(trainer);
   if (end != TrainEnd::interrupted) return false;
   say_interrupted(program, trainer.steps_done(), "draft step");
   return true;
@@ -252,6 +265,7 @@ int train_image_gpt(int argc, char** argv) {
     freeze(net, "draft.*");
     freeze(net, "draft.places.*", false);
   }
+  TwinFile twin(o.twin, "image_gpt", trainer, twin_settings(o, model));
   const auto look = [&] {
     return data.bits(data.split.held_out,
                      [&](const auto& tokens, const auto& pixels) { return net(net.text(tokens), pixels); });
@@ -260,6 +274,7 @@ int train_image_gpt(int argc, char** argv) {
   EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
   const auto loss = [&](auto& tape, auto& module, const TrainStep& at) {
     const CaptionedPixels batch = data.draw(sampler, at);
+    see(twin, at, batch);
     const auto caption = module.text(tape.ids(batch.tokens));
     return cross_entropy(module(caption, batch.pixels, {.share = o.dropout, .noise = at.noise.fork(1)}), batch.pixels);
   };
@@ -278,6 +293,7 @@ int train_image_gpt(int argc, char** argv) {
       },
       interrupt);
   line.finish();
+  twin.write(trainer);
   if (end == TrainEnd::interrupted) {
     curve.write(trainer.history());
     return say_interrupted(program, trainer.steps_done());

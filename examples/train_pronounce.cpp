@@ -23,6 +23,7 @@
 #include "examples/support/learning_curve.hpp"
 #include "examples/support/pronounce_model.hpp"
 #include "examples/support/training_log.hpp"
+#include "examples/support/twin_file.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -32,7 +33,7 @@ namespace {
 constexpr const char* program = "train_pronounce";
 
 struct Options {
-  std::string model = "transformer", folder = "run", output = "pronounce.safetensors", curve, score, judge;
+  std::string model = "transformer", folder = "run", output = "pronounce.safetensors", curve, twin, score, judge;
   Index steps = 22000, batch = 64, warmup = 500, width = 128, heads = 4, layers = 3, hidden = 344, lengths = 5,
         words = 0, test_words = 0, evaluate_every = 1000, save_every = 500, threads = 0;
   double rate = 1.5e-3, decay = 0.01, dropout = 0.1, smoothing = 0.1;
@@ -58,6 +59,7 @@ void describe(Cli& cli, Options& o) {
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default run)");
   cli.option("--output,-o", o.output, "the finished model, in half precision (default pronounce.safetensors)");
   cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
+  cli.option("--twin", o.twin, TwinFile::help);
   cli.number("--evaluate-every", o.evaluate_every, "steps between looks at held-out words; 0: at the end only", 0,
              most);
   cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
@@ -250,14 +252,18 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
                       trainer.extras());
   const auto look = [&] { return held_out_nats(*trainer.average(), tests); };
   curve.catch_up(resumed.step, look);
+  TwinFile twin(o.twin, o.model == "transformer" || o.model == "recurrent" ? o.model : "one_shot_" + o.model, trainer,
+                {{"heads", o.heads}, {"dropout", o.dropout}, {"smoothing", o.smoothing}});
   ProgressLine line(10, 100);
   const Interrupt interrupt;
   const TrainEnd end = trainer.run(
       [&](auto& tape, const auto& with, const TrainStep& at) {
         Dropout drop(o.dropout, at.noise.fork(1));
+        const Batch batch = batch_of(pairs, sampler(at.batch));
+        twin.see(at, "source", padded(batch.words, 0));
+        twin.see(at, "target", padded(batch.said, -1));
         return loss_of(
-            with, batch_of(pairs, sampler(at.batch)), [&](const Tensor<std::int32_t>& ids) { return tape.ids(ids); },
-            drop, o.smoothing);
+            with, batch, [&](const Tensor<std::int32_t>& ids) { return tape.ids(ids); }, drop, o.smoothing);
       },
       [&](const TrainProgress& p) {
         line(p);
@@ -269,6 +275,7 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
       },
       interrupt);
   line.finish();
+  twin.write(trainer);
   curve.write(trainer.history());
   if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
   std::fprintf(stderr, "training took %.0f s\n", trainer.seconds());

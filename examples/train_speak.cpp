@@ -23,6 +23,7 @@
 #include "examples/support/cli.hpp"
 #include "examples/support/plot.hpp"
 #include "examples/support/training_log.hpp"
+#include "examples/support/twin_file.hpp"
 #include "examples/support/voice.hpp"
 #include "examples/support/voice_model.hpp"
 
@@ -37,7 +38,7 @@ struct Options {
   Index steps = 12000, batch = 4, frames = 32, save_every = 500, test_every = 1000, clips = 0, threads = 0;
   double rate = 2e-3, disturb = 12;
   std::uint64_t seed = 1;
-  std::string folder = "voice", output = "speak.safetensors", curve, from;
+  std::string folder = "voice", output = "speak.safetensors", curve, twin, from;
   VoiceNet<float>::Config net;
   bool only_export = false;
 };
@@ -191,6 +192,11 @@ struct ContourBatch {
   }
 };
 
+void see(TwinFile& twin, const TrainStep& at, const std::string& name, const VoicePoints& points) {
+  for (std::size_t k = 0; k < points.parts.size(); ++k) twin.see(at, name + '.' + std::to_string(k), points.parts[k]);
+  twin.see(at, name + ".place", points.place);
+}
+
 /// Bits a sample over held-out clips, whole, at most `most` of them.
 double held_out_bits(const Data& data, const VoiceNet<float>& net, std::size_t most) {
   double bits = 0, samples = 0;
@@ -257,6 +263,7 @@ void describe(Cli& cli, Options& o) {
   cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
   cli.number("--test-every", o.test_every, "steps between looks at held-out clips; 0: only at the end", 0, most);
   cli.option("--curve", o.curve, "a PNG of the loss over the steps, with every checkpoint and at the end");
+  cli.option("--twin", o.twin, TwinFile::help);
   cli.option("--threads", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
   cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
 }
@@ -316,12 +323,20 @@ int train_speak(int argc, char** argv) {
                  100 * (1 - bits / unigram));
   };
   EpochSampler sampler(static_cast<Index>(data.train.size()), o.batch, o.seed);
+  TwinFile twin(o.twin, "voice", trainer, {{"depth", net.config.depth}});
   const Interrupt interrupt;
   ProgressLine line(5, 50);
   const TrainEnd end = trainer.run(
       [&](auto& tape, const auto& with, const TrainStep& at) {
         const Batch batch = training_batch(data, with, o, sampler(at.batch), at.noise);
         const ContourBatch contours(data, with, at.noise.fork(1));
+        twin.see(at, "before", batch.before);
+        twin.see(at, "units", batch.units);
+        twin.see(at, "moving", batch.rows.moving);
+        see(twin, at, "rows", batch.rows.points);
+        see(twin, at, "points", contours.points);
+        twin.see(at, "values", contours.targets.values);
+        twin.see(at, "weights", contours.targets.weights);
         // The two networks share no weights, and Adam's steps are the same for a loss of any size: so small that the
         // figures shown are the WaveNet's.
         return cross_entropy(with.wavenet(tape.ids(batch.before), with.features(tape, batch.rows)), batch.units) +
@@ -339,6 +354,7 @@ int train_speak(int argc, char** argv) {
       },
       interrupt);
   line.finish();
+  twin.write(trainer);
   write_curve(o.curve, trainer.history(), unigram);
   if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
   std::fprintf(stderr, "weights as they are: ");

@@ -9,6 +9,7 @@
 #include "examples/support/learning_curve.hpp"
 #include "examples/support/output.hpp"
 #include "examples/support/training_log.hpp"
+#include "examples/support/twin_file.hpp"
 
 namespace tessera::examples {
 
@@ -29,6 +30,7 @@ void describe(Cli& cli, CharTraining& o) {
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default " + o.folder + ")");
   cli.option("--output", o.output, "the finished model, in half precision (default " + o.output + ")");
   cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
+  cli.option("--twin", o.twin, TwinFile::help);
   cli.number("--evaluate-every", o.evaluate_every, "steps between looks at the held-out text; 0: at the end only", 0,
              most);
   cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
@@ -61,6 +63,7 @@ std::optional<GptModel> train_characters(const char* program, const CharTraining
   const Resumed resumed = trainer.resume();
   warn_of(program, resumed);
   say_resumed(resumed);
+  TwinFile twin(o.twin, "gpt", trainer, {{"heads", o.heads}, {"dropout", o.dropout}});
   std::fprintf(stderr, "%s, %lld parameters\n", task.data.c_str(), static_cast<long long>(parameter_count(net)));
   LearningCurve curve(
       {.path = o.curve,
@@ -72,6 +75,8 @@ std::optional<GptModel> train_characters(const char* program, const CharTraining
 
   const auto loss = [&](auto& tape, auto& module, const TrainStep& at) {
     const CharBatch b = task.batch(at.noise);
+    twin.see(at, "x", b.x);
+    twin.see(at, "y", b.y);
     return cross_entropy(module(tape.ids(b.x), {.share = o.dropout, .noise = at.noise.fork(1)}), b.y);
   };
   ProgressLine line(10, 100);
@@ -88,6 +93,7 @@ std::optional<GptModel> train_characters(const char* program, const CharTraining
       },
       interrupt);
   line.finish();
+  twin.write(trainer);
   if (end == TrainEnd::interrupted) {
     curve.write(trainer.history());
     say_interrupted(program, trainer.steps_done());

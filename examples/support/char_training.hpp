@@ -22,7 +22,7 @@ struct CharTraining {
         save_every = 500, threads = 0;
   double rate = 3e-3, floor = 0.1, decay = 0.1, dropout = 0;
   std::uint64_t seed = 1;
-  std::string folder = "run", output = "char_gpt.safetensors", curve = {};
+  std::string folder = "run", output = "char_gpt.safetensors", curve = {}, twin = {};
 };
 
 /// Their options, with the values as they stand for defaults.
