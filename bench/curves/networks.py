@@ -21,6 +21,10 @@ def cross_entropy(logits, wanted, smoothing=0.0):
     return F.cross_entropy(logits.flatten(0, -2), wanted.flatten(), ignore_index=-1, label_smoothing=smoothing)
 
 
+def embed(ids, name):  # indexing would do, but for an adjoint that is many times slower
+    return F.embedding(ids, W[name + ".weight"])
+
+
 # ---- Transformers
 
 
@@ -52,13 +56,13 @@ def gpt_over(h, name="", first=0):
 
 def gpt(batch):
     x = batch["x"]
-    return cross_entropy(gpt_over(W["embedding.weight"][x] + W["positions.weight"][: x.shape[1]]), batch["y"])
+    return cross_entropy(gpt_over(embed(x, "embedding") + W["positions.weight"][: x.shape[1]]), batch["y"])
 
 
 def text_encoder(ids, name, heads):
     """ids [B, S], 0 is padding -> vectors [B, S, D], and which of them nobody may look at [B, 1, 1, S]."""
     hidden = (ids == 0)[:, None, None]
-    h = W[name + "embedding.weight"][ids] + W[name + "positions.weight"][: ids.shape[1]]
+    h = embed(ids, name + "embedding") + W[name + "positions.weight"][: ids.shape[1]]
     for i in range(count(name + "blocks")):
         p = f"{name}blocks.{i}."
         h = h + heads_attention(layer_norm(h, p + "norm1"), p + "attention", heads, hidden)
@@ -89,7 +93,7 @@ def teacher(target):
 def transformer(batch):
     memory, hidden = text_encoder(batch["source"], "encoder.", int(said["heads"]))
     read, wanted = teacher(batch["target"])
-    y = W["embedding.weight"][read] + W["positions.weight"][: read.shape[1]]
+    y = embed(read, "embedding") + W["positions.weight"][: read.shape[1]]
     return cross_entropy(decoder(y, causal(y.shape[1]), memory, hidden), wanted, said["smoothing"])
 
 
@@ -106,13 +110,13 @@ def recurrent(batch):
     lengths = (source != 0).sum(1, keepdim=True)
     places = torch.arange(source.shape[1])[None]
     turned = torch.where(places < lengths, lengths - 1 - places, places)[:, :, None]  # its own inverse
-    x = W["source.weight"][source]
+    x = embed(source, "source")
     onward = gru(x, "forward")
     back = gru(x.gather(1, turned.expand_as(x)), "backward")
     last = (lengths - 1)[:, :, None].expand(-1, 1, onward.shape[2])
     first = torch.tanh(linear(torch.cat([onward.gather(1, last), back.gather(1, last)], -1)[:, 0], "bridge"))
     memory = torch.cat([onward, back.gather(1, turned.expand_as(back))], -1)
-    states = gru(W["embedding.weight"][read], "writer", first)
+    states = gru(embed(read, "embedding"), "writer", first)
     found = cross_attention(states, memory, "attention", 1, (source == 0)[:, None, None])
     return cross_entropy(linear(torch.tanh(linear(states, "state") + found), "head"), wanted, said["smoothing"])
 
@@ -157,14 +161,14 @@ def one_shot_ctc(batch):
 
 def points(batch, name, reader):
     parts = ("initial", "medial", "final", "tone", "speaker")
-    vectors = [W[f"{reader}.{part}.weight"][batch[f"{name}.{k}"]] for k, part in enumerate(parts)]
+    vectors = [embed(batch[f"{name}.{k}"], f"{reader}.{part}") for k, part in enumerate(parts)]
     return torch.cat([*vectors, batch[name + ".place"]], -1)
 
 
 def voice(batch):
     rows = torch.cat([points(batch, "rows", "reader"), batch["moving"]], -1)
     told = linear(F.silu(linear(rows, "first")), "second")  # [B, N, features]
-    h = W["wavenet.embedding.weight"][batch["before"]].transpose(1, 2)  # [B, residual, T]
+    h = embed(batch["before"], "wavenet.embedding").transpose(1, 2)  # [B, residual, T]
     skip, layers, skips, residual = 0, count("wavenet.layers"), W["wavenet.post.weight"].shape[1], h.shape[1]
     for i in range(layers):
         p, d = f"wavenet.layers.{i}.", 2 ** (i % int(said["depth"]))
@@ -192,7 +196,7 @@ def pixel_rnn(batch):
     pixels, side = batch["pixels"], W["rows"].shape[0]
     none = W["before.weight"].shape[0] - 1
     places = (W["rows"][:, None] + W["columns"][None]).flatten(0, 1)[: pixels.shape[1]]
-    h = W["before.weight"][delayed(pixels, 1, none)] + W["above.weight"][delayed(pixels, side, none)] + places
+    h = embed(delayed(pixels, 1, none), "before") + embed(delayed(pixels, side, none), "above") + places
     for i in range(count("layers")):
         p = f"layers.{i}."
         w, u, bias = W[p + "input.weight"], W[p + "recurrent.weight"], W[p + "input.bias"]
@@ -239,10 +243,10 @@ def image_gpt(batch):
     pixels, side = batch["pixels"], W["rows"].shape[0]
     tokens, pooled = caption(batch)
     words, read = tokens.shape[1], pixels[:, :-1]
-    seen = W["gpt.embedding.weight"][read]
+    seen = embed(read, "gpt.embedding")
     for i, back in enumerate((side - 2, side - 1, side)):
-        table = W[f"earlier.{i}.weight"]
-        seen = seen + table[delayed(read, back, table.shape[0] - 1)]
+        none = W[f"earlier.{i}.weight"].shape[0] - 1
+        seen = seen + embed(delayed(read, back, none), f"earlier.{i}")
     x = torch.cat([linear(pooled, "summary")[:, None], seen], 1)
     drafted = draft_map(pooled) if count("draft.blocks") else None
     if drafted is not None:

@@ -1,12 +1,13 @@
 """Trains in PyTorch what a training program of examples/ has just trained, and lays both curves of losses on each other.
 
   build/examples/train_char_gpt text.txt --steps 200 --threads 1 --folder run --twin gpt.twin
-  python3 bench/curves/twin.py gpt.twin [--svg curves.svg] [--drift]
+  /usr/bin/python3 bench/curves/twin.py gpt.twin [--svg curves.svg] [--drift] [--double]
 
 The file holds the weights at the start and every batch, so that nothing is left to chance (examples/support/twin_file.hpp). The
 first 20 losses have to agree to 1e-4. Rounding then takes the two apart, as it takes PyTorch from itself: --drift trains once
-more, from weights one unit in the last place away, and says how far. As many threads are used as the program had. Its time is
-that of whole steps, the drawing of batches included. The picture's lower half is the relative difference.
+more, from weights one unit in the last place away, and says how far; --double trains in double precision, and says which side
+is nearer to that. As many threads are used as the program had; its steps a second include the drawing of batches. The
+picture's lower half is the relative difference.
 """
 import argparse, math, os, sys, time
 
@@ -17,6 +18,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("file")
 parser.add_argument("--svg")
 parser.add_argument("--drift", action="store_true")
+parser.add_argument("--double", action="store_true")
 options = parser.parse_args()
 with open(options.file, "rb") as opened:
     threads = round(float(torch_side.header(opened)[1]["threads"]))
@@ -37,8 +39,9 @@ for name, value in file.items():
         batches[int(step)][part] = value.long() if value.dtype == torch.int32 else value
 
 
-def train(moved=False):
+def train(moved=False, kind=torch.float32):
     """The loss of every step, and steps a second. `moved`: every other weight starts one unit in the last place higher."""
+    typed = lambda value: value.to(kind) if value.is_floating_point() else value
     W.clear()
     torch_nets.load(file)
     chance = torch.Generator().manual_seed(1)
@@ -46,7 +49,7 @@ def train(moved=False):
         if moved:
             above = torch.nextafter(value, torch.full_like(value, float("inf")))
             value = torch.where(torch.rand(value.shape, generator=chance) < 0.5, above, value)
-        W[name] = value.clone().requires_grad_(name.replace("qkv", "query") not in frozen)
+        W[name] = typed(value.clone()).requires_grad_(name.replace("qkv", "query") not in frozen)
     learning = [w for w in W.values() if w.requires_grad]
     groups = [  # gains and biases do not decay
         {"params": [w for w in learning if w.dim() > 1], "weight_decay": said["decay"]},
@@ -57,7 +60,7 @@ def train(moved=False):
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(batch)
+        loss = loss_of({name: typed(value) for name, value in batch.items()})
         loss.backward()
         if said["clip_norm"] > 0:
             torch.nn.utils.clip_grad_norm_(learning, said["clip_norm"])
@@ -119,7 +122,12 @@ print(f"{said['network']}: loss {theirs[0]:.6g} to {theirs[-1]:.6g} (PyTorch), {
 print(figures("losses differ by at most", series[0][2]))
 if options.drift:
     series.append(("PyTorch from itself", "#c77b30", apart(train(moved=True)[0], theirs)))
-    print(figures("PyTorch's from its own, weights moved by rounding:", series[1][2]))
+    print(figures("PyTorch's from its own, weights moved by rounding:", series[-1][2]))
+if options.double:
+    exact = train(kind=torch.float64)[0]
+    series.append(("Tessera from double precision", "#2f7d4f", apart(losses, exact)))
+    print(figures("Tessera's from those in double precision", series[-1][2]))
+    print(figures("PyTorch's from those in double precision", apart(theirs, exact)))
 our_rate = len(losses) / said["seconds"]
 print(f"steps a second, {threads} thread{'s' * (threads > 1)}: Tessera {our_rate:.3g}, PyTorch {rate:.3g}: {our_rate / rate:.2f} times")
 if options.svg:
