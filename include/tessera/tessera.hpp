@@ -107,6 +107,7 @@
 #include <tessera/generate/gradient_penalty.hpp>
 #include <tessera/generate/guidance.hpp>
 #include <tessera/generate/latent.hpp>
+#include <tessera/generate/prior.hpp>
 #include <tessera/generate/run.hpp>
 #include <tessera/generate/sequence.hpp>
 #include <tessera/nn/attention.hpp>

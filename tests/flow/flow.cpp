@@ -86,6 +86,48 @@ TEST_CASE("flows generate, and items do not depend on the batch", "[flow]") {
   for (Index i = 0; i < drawn.size(); ++i) REQUIRE(again[i] == Approx(drawn[i]).margin(1e-4));
 }
 
+TEST_CASE("a flow with a mixture prior is torn where its data is, and is a latent model still", "[flow]") {
+  using Torn = Flow<float, Stack<Layer>, MixturePrior<float>>;
+  static_assert(LatentModel<Torn>);
+  const auto made = [](std::uint64_t seed) {
+    Rng rng(seed);
+    std::vector<Layer> layers;
+    for (int i = 0; i < 2; ++i) layers.emplace_back(Layer::Config{.swap = i % 2 == 1, .hidden = 8}, rng);
+    return Torn({.item = {2}}, Stack(std::move(layers)), MixturePrior<float>({.numbers = 2, .components = 6}, rng));
+  };
+  // Three heaps, each of deviation 0.1.
+  const auto points = [](const Noise& noise, Index n) {
+    Tensor<float> x = noise.normal<float>({n, 2}) * 0.1f;
+    for (Index i = 0; i < n; ++i) x.data()[2 * i] += 2 * static_cast<float>(i % 3) - 2;
+    return x;
+  };
+  Torn flow = made(1);
+  flow.initialise(points(Noise{5}, 60));
+  train(flow,
+        [&](auto& tape, const auto& m, const TrainStep& at) {
+          return flow_loss(m, tape.constant(points(at.noise, 126)));
+        },
+        adam(1e-2), {.steps = 200, .schedule = {.decay = Decay::cosine}});
+  const double entropy = 2 * (1.4189385332 + std::log(0.1)) + std::log(3.0);
+  REQUIRE(flow_loss(flow, points(Noise{77}, 3000)).item() == Approx(entropy).margin(0.08));
+  // None of its draws lies between the heaps.
+  const Tensor<float> x = flow.decode(flow.prior(Noise{8}, 600));
+  int between = 0;
+  for (Index i = 0; i < 600; ++i) between += std::abs(std::abs(x[2 * i]) - 1) < 0.4f;
+  REQUIRE(between < 6);
+
+  check_generator(flow, Nothing{}, Noise{5});
+  const Tensor<float> z = flow.prior(Noise{9}, 5), there = flow.decode(z), back = flow.encode(there);
+  for (Index i = 0; i < z.size(); ++i) REQUIRE(back[i] == Approx(z[i]).margin(1e-4));
+  REQUIRE(same_bytes(flow.decode(lerp(z, z, 0.5)), there));
+  const test::Scratch folder;
+  save(folder / "torn.safetensors", flow);
+  Torn other = made(2);
+  load(folder / "torn.safetensors", other);
+  REQUIRE(same_bytes(other.log_prob(there), flow.log_prob(there)));
+  REQUIRE(same_bytes(generate(other, Nothing{}, Noise{6}), generate(flow, Nothing{}, Noise{6})));
+}
+
 TEST_CASE("a saved flow loads into one of another seed, its fixed permutations with it", "[flow]") {
   Rng one(1), other(2);
   const MultiScale<float> a = nudged(MultiScale<float>(tiny_glow(), one));

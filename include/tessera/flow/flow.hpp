@@ -1,6 +1,7 @@
-// Flow: a bijection and a normal base make a density that is known exactly and can be drawn from.
+// Flow: a bijection and a prior, normal unless told otherwise, make a density that is known exactly and can be drawn
+// from.
 //
-//   log p(x) = log N(z; 0, 1) + log |dz/dx|,  z = forward(x)       x = inverse(z), z ~ N(0, 1)
+//   log p(x) = log p(z) + log |dz/dx|,  z = forward(x)       x = inverse(z), z ~ p(z)
 //
 //   Flow<float, MultiScale<float>> glow({.item = {28 * 28}}, MultiScale<float>({.levels = 2}, rng));
 //   loss = flow_loss(glow, tape.constant(x));                      mean of -log p(x), in nats
@@ -9,13 +10,12 @@
 // levels. With u uniform in [0, 1), E log p(y + u) is a lower bound of log P(y) (Theis et al., 2015, arXiv 1511.01844).
 #pragma once
 
-#include <tessera/autodiff/op/power.hpp>
 #include <tessera/flow/bijection.hpp>
-#include <tessera/generate/latent.hpp>
+#include <tessera/generate/prior.hpp>
 
 namespace tessera::inline TESSERA_ISA {
 
-template <class T, class B>
+template <class T, class B, class Base = NormalPrior<T>>
 struct Flow {
   struct Config {
     Shape item = {2};        // of a latent, without the batch axis
@@ -23,9 +23,10 @@ struct Flow {
   };
 
   B bijection;
+  Base base;
   Config config;
 
-  Flow(Config c, B b) : bijection(std::move(b)), config(c) {
+  Flow(Config c, B b, Base p = Base()) : bijection(std::move(b)), base(std::move(p)), config(c) {
     if (!(c.temperature > 0))
       throw argument_error("Flow: temperature " + std::to_string(c.temperature) + " is not above 0");
   }
@@ -34,7 +35,7 @@ struct Flow {
   template <Value X>
   X log_prob(const X& x, const X& context = {}) const {
     const Mapped<X> z = bijection.forward(x, context);
-    return base_log_prob(z.value) + z.log_det;
+    return base.log_prob(z.value) + z.log_det;
   }
   template <Value X>
   X encode(const X& x, const X& context = {}) const {
@@ -44,9 +45,7 @@ struct Flow {
   X decode(const X& z, const X& context = {}) const {
     return bijection.inverse(z, context).value;
   }
-  Tensor<T> prior(std::span<const Noise> noises) const {
-    return detail::normal_rows<T>(noises, config.item) * static_cast<T>(config.temperature);
-  }
+  Tensor<T> prior(std::span<const Noise> noises) const { return base.sample(config.item, noises, config.temperature); }
   /// Row i from noise.fork(i).
   Tensor<T> prior(const Noise& noise, Index count) const { return prior(forks(noise, count)); }
   OneShotRun<Flow, T> begin(const Nothing&, const Noise& noise) const { return {*this, prior({&noise, 1}), {}, true}; }
@@ -54,18 +53,15 @@ struct Flow {
   OneShotRun<Flow, T> begin(const Tensor<T>& context, std::span<const Noise> noises) const {
     return {*this, prior(noises), context};
   }
-  /// Lets bijections that want to see data first see some.
-  void initialise(const Tensor<T>& x, const Tensor<T>& context = {}) { detail::initialise(bijection, x, context); }
+  /// Lets bijections that want to see data first see some, and the prior their latents.
+  void initialise(const Tensor<T>& x, const Tensor<T>& context = {}) {
+    const Mapped<Tensor<T>> z = detail::initialise(bijection, x, context);
+    if constexpr (requires { base.initialise(z.value); }) base.initialise(z.value);
+  }
 
-  static void members(auto& self, auto&& see) { see("bijection", self.bijection); }
-
- private:
-  template <Value X>
-  static X base_log_prob(const X& z) {
-    using S = ScalarOf<X>;
-    const Index items = z.extent(0), each = items == 0 ? 0 : z.size() / items;
-    const X squares = sum(square(reshape(z, {items, each})), {1});
-    return squares * S(-0.5) + static_cast<S>(-0.91893853320467274178 * static_cast<double>(each));  // log sqrt(2 pi)
+  static void members(auto& self, auto&& see) {
+    see("bijection", self.bijection);
+    see("base", self.base);
   }
 };
 
