@@ -3,9 +3,10 @@
 //   log_prob(z [B, ...]) -> [B], in nats      sample(item, noises, temperature) -> z [B, ...], row i from noises[i]
 //
 //   NormalPrior   N(0, 1)
-//   MixturePrior  sum_k w_k N(m_k, S_k), trained with the model: the base of MAF MoG (Papamakarios et al., 2017, arXiv
-//                 1705.07057, section 3). A continuous map of one normal cannot tear it, so that a set in pieces is left
-//                 joined by threads; a mixture is in pieces from the start.
+//   MixturePrior  sum_k w_k N(m_k, S_k), trained with the model. A continuous map of one normal cannot tear it, so that
+//                 a set in pieces is left joined by threads; a mixture is in pieces from the start. After MAF MoG
+//                 (Papamakarios et al., 2017, arXiv 1705.07057, section 3), whose base has a mixture for each number
+//                 given those before it; here one mixture is of whole latents, and draws take one step.
 //
 // Component k sees z as  u = L_k ((z - m_k) exp(-s_k)),  L_k lower triangular with ones on its diagonal (full), or the
 // identity (diagonal):
