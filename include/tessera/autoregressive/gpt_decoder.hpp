@@ -432,7 +432,8 @@ void BasicGptDecoder<T>::attend(const std::vector<Part>& parts, Index layer, con
     row += n;
   }
   const Index tasks = static_cast<Index>(small.size()) * G;
-  kernel::parallel_for(tasks, kernel::even_grain(tasks, work * group * head_width, 20'000), [&](Index begin, Index end) {
+  const Index grain = kernel::even_grain(tasks, work * group * head_width, 20'000);
+  kernel::parallel_for(tasks, grain, [&](Index begin, Index end) {
     kernel::CachedQuery<T> queries[few * 16];
     for (Index task = begin; task < end; ++task) {
       const Few& few_of = small[static_cast<std::size_t>(task / G)];
