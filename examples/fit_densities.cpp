@@ -1,7 +1,7 @@
 // Fits densities to sets of points in the plane, with a mixture of Gaussians and three kinds of flow, and compares each
 // with the truth where that is known: a model's mean -log p(x) over fresh points cannot be below the set's entropy.
 // Affine flows come twice: from one normal, which they bend but cannot tear, and from a mixture that is learned with
-// them.
+// them. What that mixture (`prior`) makes by itself tells how much of it is the flow's.
 //
 //   build/examples/fit_densities --sheet densities.png
 //   build/examples/fit_densities --set moons --model spline --steps 5000
@@ -32,7 +32,7 @@ using namespace tessera::examples;
 namespace {
 
 constexpr const char* program = "fit_densities";
-constexpr const char* all_models = "mixture, realnvp, maf, realnvp-mixture, maf-mixture, spline";
+constexpr const char* all_models = "mixture, realnvp, maf, prior, realnvp-mixture, maf-mixture, spline";
 constexpr Index fitted_points = 20000, fresh_points = 100000, fresh_parts = 10, side = 160;
 
 struct Options {
@@ -174,6 +174,7 @@ bool fit_named(Planar set, const std::string& model, const Options& o, const Int
   };
   if (model == "realnvp") return fit_from(normal, o.layers, coupling);
   if (model == "maf") return fit_from(normal, o.layers, autoregressive);
+  if (model == "prior") return fit_from(mixture, 0, coupling);  // by itself, nothing bends it
   if (model == "realnvp-mixture") return fit_from(mixture, o.layers, coupling);
   if (model == "maf-mixture") return fit_from(mixture, o.layers, autoregressive);
   if (model == "spline") return fit_from(normal, o.layers / 2, spline);
@@ -199,7 +200,7 @@ int fit_densities(int argc, char** argv) {
   if (o.sets.empty()) {
     for (const Planar set : planar_sets) o.sets.push_back(name_of(set));
   }
-  if (o.models.empty()) o.models = {"mixture", "realnvp", "maf", "realnvp-mixture", "maf-mixture", "spline"};
+  if (o.models.empty()) o.models = {"mixture", "realnvp", "maf", "prior", "realnvp-mixture", "maf-mixture", "spline"};
   const Interrupt interrupt;
   Sheet sheet;
   std::printf("mean -log p(x) in nats over %lld fresh points\n", static_cast<long long>(fresh_points));
