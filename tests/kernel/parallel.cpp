@@ -52,7 +52,7 @@ TEST_CASE("parallel_for covers the range once, in the same blocks at any number 
   for (Index total : {Index{0}, Index{1}, Index{7}, Index{64}, Index{65}, Index{1000}}) {
     for (Index grain : {Index{1}, Index{7}, Index{64}, Index{5000}}) {
       Blocks serial;
-      for (int n : {1, 2, 3, 8}) {
+      for (int n : {1, 2, 3, 8, 40}) {  // the last: more than there are shares
         const Threads use(n);
         const Blocks seen = blocks_of(total, grain);
         Index at = 0;
@@ -82,6 +82,30 @@ TEST_CASE("parallel_for runs on several threads", "[kernel]") {
     while (__atomic_load_n(&arrived, __ATOMIC_RELAXED) < 3) sched_yield();
   });
   CHECK(arrived == 3);
+}
+
+TEST_CASE("a thread begins with its own share, the same in every job", "[kernel]") {
+  const Threads use(3);
+  pthread_t before[3] = {};
+  for (int job = 0; job < 20; ++job) {
+    int arrived = 0;
+    pthread_t ran[3] = {};
+    kernel::parallel_for(3, 1, [&](Index begin, Index) {
+      ran[begin] = pthread_self();
+      count(arrived);
+      while (__atomic_load_n(&arrived, __ATOMIC_RELAXED) < 3) sched_yield();  // so that none takes another's
+    });
+    CHECK(pthread_equal(ran[0], pthread_self()));
+    for (int i = 0; i < 3 && job > 0; ++i) CHECK(pthread_equal(ran[i], before[i]));
+    for (int i = 0; i < 3; ++i) before[i] = ran[i];
+  }
+}
+
+TEST_CASE("even_grain cuts into blocks of nearly one size", "[kernel]") {
+  CHECK(kernel::even_grain(10, 1, 100) == 10);    // too little to share
+  CHECK(kernel::even_grain(36, 100, 1000) == 9);  // four blocks
+  CHECK(kernel::even_grain(5, 1000, 1) == 1);
+  CHECK(kernel::even_grain(7, 10, 30) == 3);  // 3 + 3 + 1
 }
 
 TEST_CASE("nested parallel_for runs serially on its thread", "[kernel]") {
