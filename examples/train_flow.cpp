@@ -14,6 +14,8 @@
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/fashion_models.hpp"
 #include "examples/support/rows.hpp"
+#include "examples/support/training_log.hpp"
+#include "examples/support/twin_file.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -28,7 +30,7 @@ struct Options {
   double rate = 1e-3;
   std::uint64_t seed = 1;
   bool plain = false;
-  std::string folder, output, sheet;
+  std::string folder, output, twin, sheet;
 };
 
 int train_flow(int argc, char** argv) {
@@ -44,6 +46,7 @@ int train_flow(int argc, char** argv) {
   cli.option("--seed", o.seed, "of weights, order and noise (default 1)");
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from");
   cli.option("--output", o.output, "the averaged weights");
+  cli.option("--twin", o.twin, TwinFile::help);
   cli.option("--sheet", o.sheet, "a PNG of draws: temperatures 0.6, 0.8 and 1, a row each");
   cli.option("--threads", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
   if (const auto end = cli.parse(argc, argv)) return *end;
@@ -56,30 +59,35 @@ int train_flow(int argc, char** argv) {
   flow.initialise(for_flow(rows_of(data.pictures, batches(0)), Noise{o.seed}.fork(901)));
   std::fprintf(stderr, "%lld parameters\n", static_cast<long long>(parameter_count(flow)));
   const Interrupt interrupt;
-  const auto result = train(
-      flow,
+  Trainer<Glow> trainer(flow, adam(o.rate),
+                        {.steps = o.steps,
+                         .clip_norm = 100,
+                         .ema_decay = 0.999,
+                         .schedule = {.decay = Decay::cosine, .warmup = 100},
+                         .seed = o.seed,
+                         .checkpoint = o.folder,
+                         .items = o.batch});
+  const Resumed resumed = trainer.resume();
+  warn_of(program, resumed);
+  TwinFile twin(o.twin, "flow", trainer, {{"bound", flow.bijection.config.bound}});
+  const TrainEnd end = trainer.run(
       [&](auto& tape, const auto& net, const TrainStep& at) {
-        return flow_loss(net, tape.constant(for_flow(rows_of(data.pictures, batches(at.batch)), at.noise)));
+        const Tensor<float> x = for_flow(rows_of(data.pictures, batches(at.batch)), at.noise);
+        twin.see(at, "x", x);
+        return flow_loss(net, tape.constant(x));
       },
-      adam(o.rate),
-      {.steps = o.steps,
-       .clip_norm = 100,
-       .ema_decay = 0.999,
-       .schedule = {.decay = Decay::cosine, .warmup = 100},
-       .seed = o.seed,
-       .checkpoint = o.folder,
-       .items = o.batch},
       [&](const TrainProgress& p) {
         if (p.step % 50 != 0 && p.step != p.steps) return;
         std::fprintf(stderr, "%s  %.3f bits a pixel\n", to_string(p).c_str(),
                      bits_a_dimension(-p.smoothed, pixels, levels));
       },
       interrupt);
-  if (result.end == TrainEnd::interrupted) return Interrupt::exit_code;
-  const Glow& best = *result.average;
+  twin.write(trainer);
+  if (end == TrainEnd::interrupted) return Interrupt::exit_code;
+  const Glow& best = *trainer.average();
   std::printf("test: %.4f bits a pixel after %lld steps, %.0f s\n",
               flow_bits(best, slice(test.pictures, 0, 0, o.tested), Noise{o.seed}.fork(900)),
-              static_cast<long long>(result.step), result.seconds);
+              static_cast<long long>(trainer.steps_done()), trainer.seconds());
   if (!o.sheet.empty()) {
     std::vector<Tensor<float>> rows;
     const Tensor<float> z = best.prior(Noise{o.seed}.fork(902), 12);

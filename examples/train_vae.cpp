@@ -16,6 +16,8 @@
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/fashion_models.hpp"
 #include "examples/support/rows.hpp"
+#include "examples/support/training_log.hpp"
+#include "examples/support/twin_file.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -31,7 +33,7 @@ struct Options {
   double rate = 1e-3;
   std::uint64_t seed = 1;
   bool conv = false;
-  std::string folder, output, sheet;
+  std::string folder, output, twin, sheet;
 };
 
 struct Data {
@@ -93,21 +95,27 @@ int run(M vae, const Options& o) {
   std::fprintf(stderr, "%lld parameters, %lld steps\n", static_cast<long long>(parameter_count(vae)),
                static_cast<long long>(steps));
   const Interrupt interrupt;
-  const auto result = train(
-      vae,
+  Trainer<M> trainer(vae, adam(o.rate), {.steps = steps, .seed = o.seed, .checkpoint = o.folder, .items = o.batch});
+  const Resumed resumed = trainer.resume();
+  warn_of(program, resumed);
+  TwinFile twin(o.twin, "vae", trainer);
+  const TrainEnd end = trainer.run(
       [&](auto& tape, const auto& net, const TrainStep& at) {
         const Tensor<Index> items = batches(at.batch);
         using X = decltype(tape.constant(data.train));
         const X c = data.train_context ? tape.constant(rows_of(data.train_context, items)) : X();
-        return elbo(net, tape.constant(rows_of(data.train, items)), at.noise, o.elbo, at.step, c).loss;
+        const Tensor<float> x = rows_of(data.train, items);
+        twin.see(at, "x", x);
+        if (!o.twin.empty()) twin.see(at, "e", net.prior(forks(at.noise, x.extent(0))));  // what elbo() draws
+        return elbo(net, tape.constant(x), at.noise, o.elbo, at.step, c).loss;
       },
-      adam(o.rate), {.steps = steps, .seed = o.seed, .checkpoint = o.folder, .items = o.batch},
       [&](const TrainProgress& p) {
         if (p.step % 100 == 0 || p.step == p.steps) std::fprintf(stderr, "%s\n", to_string(p).c_str());
       },
       interrupt);
-  if (result.end == TrainEnd::interrupted) return Interrupt::exit_code;
-  std::printf("trained %lld steps in %.0f s\n", static_cast<long long>(result.step), result.seconds);
+  twin.write(trainer);
+  if (end == TrainEnd::interrupted) return Interrupt::exit_code;
+  std::printf("trained %lld steps in %.0f s\n", static_cast<long long>(trainer.steps_done()), trainer.seconds());
   evaluate(vae, data, o);
   if (!o.sheet.empty()) write_sheet(vae, data, o);
   if (!o.output.empty())
@@ -142,10 +150,17 @@ int train_vae(int argc, char** argv) {
   cli.option("--seed", o.seed, "of weights, order and noise (default 1)");
   cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from");
   cli.option("--output", o.output, "the trained weights");
+  cli.option("--twin", o.twin, TwinFile::help + std::string("; with the plain bound only"));
   cli.option("--sheet", o.sheet, "a PNG of test pictures, their reconstructions and draws from the prior");
   cli.option("--threads", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
   if (const auto end = cli.parse(argc, argv)) return *end;
   if (o.threads > 0) set_threads(static_cast<int>(o.threads));
+  const bool plain = o.vae.likelihood == "bernoulli" && !o.vae.classes && !o.vae.uniform && o.elbo.beta == 1 &&
+                     o.elbo.warmup == 0 && o.elbo.free_nats == 0;
+  if (!o.twin.empty() && !plain)
+    throw argument_error(
+        "--twin knows the plain bound only: a bernoulli likelihood, a normal prior, no classes, --beta 1, no --warmup, "
+        "no --free-nats");
   Rng rng(o.seed);
   const VaeConfig config = fashion_vae(o.vae);
   return o.conv ? run(ConvVae<float>(config, rng), o) : run(MlpVae<float>(config, rng), o);

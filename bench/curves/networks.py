@@ -1,10 +1,12 @@
 """The networks that the examples train, in PyTorch: each function's name is what a training program's --twin calls its network, and
 it gives the loss of a batch. Weights by name are torch_nets.W; `said` are the numbers that no shape tells. Import it after
 torch_side.start()."""
+import math
+
 import torch
 import torch.nn.functional as F
 
-from torch_nets import W, conv, heads_attention, layer_norm, linear
+from torch_nets import W, conv, conv_transpose, heads_attention, layer_norm, linear
 
 said = {}
 
@@ -255,3 +257,77 @@ def image_gpt(batch):
     h = torch.cat([linear(tokens, "words"), x], 1) + torch.cat([W["word_places.weight"], grid])
     logits = gpt_over(h, "gpt.", words)
     return cross_entropy(logits if drafted is None else logits + linear(drafted, "draft.head"), pixels)
+
+
+# ---- One pass from noise: pictures x [B, H, W, C]
+
+
+def vae(batch):
+    """The bound, with the normal numbers e [B, latent]. Dense layers see [H, W, C]."""
+    convs, x = "encoder.convs.0.weight" in W, batch["x"]
+    if convs:
+        h = x.permute(0, 3, 1, 2)
+        for i in range(count("encoder.convs")):
+            h = F.relu(conv(h, f"encoder.convs.{i}", 2, 1))
+        h = linear(F.relu(linear(h.permute(0, 2, 3, 1).flatten(1), "encoder.dense")), "encoder.last")
+    else:
+        h = linear(F.relu(linear(x.flatten(1), "encoder.layers.0")), "encoder.last")
+    mean, log_variance = h.chunk(2, 1)
+    z = mean + (0.5 * log_variance).exp() * batch["e"]
+    if convs:
+        h = F.relu(linear(F.relu(linear(z, "decoder.first")), "decoder.dense"))
+        channels = W["decoder.convs.0.weight"].shape[0]
+        side = round((h.shape[1] / channels) ** 0.5)
+        h = h.view(-1, side, side, channels).permute(0, 3, 1, 2)
+        h = conv_transpose(F.relu(conv_transpose(h, "decoder.convs.0")), "decoder.convs.1").permute(0, 2, 3, 1)
+    else:
+        h = linear(F.relu(linear(z, "decoder.layers.0")), "decoder.last").view(x.shape)
+    kl = -0.5 * (1 + log_variance - mean * mean - log_variance.exp()).sum()
+    return (F.binary_cross_entropy_with_logits(h, x, reduction="sum") + kl) / x.shape[0]
+
+
+def patches(h):  # channels in the order (row, column, channel)
+    b, c, height, width = h.shape
+    h = h.view(b, c, height // 2, 2, width // 2, 2)
+    return h.permute(0, 3, 5, 1, 2, 4).reshape(b, 4 * c, height // 2, width // 2)
+
+
+def bent(x, numbers):
+    """x exp(s) + shift, and the log-determinant of each item."""
+    raw, shift = numbers.chunk(2, 1)
+    s = said["bound"] * torch.tanh(raw / said["bound"])
+    return x * s.exp() + shift, s.flatten(1).sum(1)
+
+
+def flow_step(h, name, swap):
+    log_det = 0
+    if name + "mix.lower" in W:
+        c, s, t = h.shape[1], W[name + "norm.log_scale"], W[name + "mix.log_scale"]
+        one = torch.eye(c, dtype=h.dtype)
+        lower = torch.tril(W[name + "mix.lower"], -1) + one
+        upper = torch.triu(W[name + "mix.upper"], 1) + torch.diag(W[name + "mix.sign"] * t.exp())
+        h = (h + W[name + "norm.shift"].view(1, c, 1, 1)) * s.exp().view(1, c, 1, 1)
+        h = F.conv2d(h, (W[name + "mix.permutation"] @ lower @ upper).view(c, c, 1, 1))
+        log_det = (s.sum() + t.sum()) * h.shape[2] * h.shape[3]
+    a, b = h.chunk(2, 1)[:: -1 if swap else 1]
+    net = name + "coupling.net."
+    b, more = bent(b, conv(F.relu(conv(F.relu(conv(a, net + "first")), net + "middle")), net + "last"))
+    return torch.cat([b, a] if swap else [a, b], 1), log_det + more
+
+
+def flow(batch):
+    h, log_det, squares = batch["x"].permute(0, 3, 1, 2), 0, 0
+    levels = count("bijection.levels")
+    for i in range(levels):
+        level, h = f"bijection.levels.{i}.", patches(h)
+        for k in range(count(level + "steps")):
+            h, more = flow_step(h, f"{level}steps.{k}.", k % 2 == 1)
+            log_det = log_det + more
+        if i + 1 < levels:
+            h, done = h.chunk(2, 1)
+            if level + "prior.weight" in W:
+                done, more = bent(done, conv(h, level + "prior"))
+                log_det = log_det + more
+            squares = squares + done.flatten(1).pow(2).sum(1)
+    squares = squares + h.flatten(1).pow(2).sum(1)
+    return (0.5 * squares + 0.5 * math.log(2 * math.pi) * batch["x"][0].numel() - log_det).mean()

@@ -4,10 +4,10 @@
   /usr/bin/python3 bench/curves/twin.py gpt.twin [--svg curves.svg] [--drift] [--double]
 
 The file holds the weights at the start and every batch, so that nothing is left to chance (examples/support/twin_file.hpp). The
-first 20 losses have to agree to 1e-4. Rounding then takes the two apart, as it takes PyTorch from itself: --drift trains once
-more, from weights one unit in the last place away, and says how far; --double trains in double precision, and says which side
-is nearer to that. As many threads are used as the program had; its steps a second include the drawing of batches. The
-picture's lower half is the relative difference.
+first 20 losses have to agree to 1e-4, or to five times what rounding makes of PyTorch's own. Rounding then takes the two apart,
+as it takes PyTorch from itself: --drift trains once more, from weights one unit in the last place away, and says how far;
+--double trains in double precision, and says which side is nearer to that. As many threads are used as the program had; its
+steps a second include the drawing of batches. The picture's lower half is the relative difference.
 """
 import argparse, math, os, sys, time
 
@@ -133,4 +133,6 @@ print(f"steps a second, {threads} thread{'s' * (threads > 1)}: Tessera {our_rate
 if options.svg:
     draw(options.svg, losses, theirs, series)
 if not max(series[0][2][:BEGINNING]) <= TOLERANCE:
-    sys.exit("the two sides do not compute the same")
+    drift = apart(train(moved=True)[0], theirs)
+    if not max(series[0][2][:BEGINNING]) <= 5 * max(drift[:BEGINNING]):
+        sys.exit("the two sides do not compute the same")

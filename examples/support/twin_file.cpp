@@ -23,8 +23,9 @@ void TwinFile::begin(const std::string& network, Index steps_done, const TrainCo
                          " holds step " + std::to_string(steps_done) + " of one; give it another --folder");
   if (const auto dropout = settings.find("dropout"); dropout != settings.end() && dropout->second != 0)
     throw argument_error("--twin compares trainings without chance; add --dropout 0");
-  if (optimizer.kind != OptimizerConfig::Kind::adamw || training.accumulate != 1 || training.clip_value != 0)
-    throw argument_error("--twin knows AdamW, one batch a step and gradients clipped by their norm only");
+  const bool adam = optimizer.kind == OptimizerConfig::Kind::adam && optimizer.decay == 0;  // AdamW without decay
+  if (!(adam || optimizer.kind == OptimizerConfig::Kind::adamw) || training.accumulate != 1 || training.clip_value != 0)
+    throw argument_error("--twin knows Adam and AdamW, one batch a step and gradients clipped by their norm only");
   check_writable(path_);
   rate_ = optimizer.rate;
   Settings all = settings;

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <tessera/nn/save.hpp>
@@ -29,8 +30,12 @@ class TwinFile {
     begin(network, trainer.steps_done(), trainer.config(), trainer.optimizer().config(), settings);
     put(*file_, trainer.module(), "net");
     std::string& frozen = file_->metadata["frozen"];
+    std::set<std::string> learning;
     for_each_parameter(trainer.module(), [&](const std::string& name, const auto& p) {
-      if (p.frozen) frozen += name + ' ';
+      if (!p.frozen) learning.insert(name);
+    });
+    for_each_tensor(trainer.module(), [&](const std::string& name, const auto&) {
+      if (learning.count(name) == 0) frozen += name + ' ';
     });
   }
 
