@@ -161,6 +161,18 @@ TEST_CASE("the first failing block's exception reaches the caller", "[kernel]") 
   }
 }
 
+TEST_CASE("a later block that fails afterwards does not hide the first", "[kernel]") {
+  const Threads use(2);
+  int arrived = 0;
+  const auto both = [&](Index begin, Index) {
+    count(arrived);
+    while (__atomic_load_n(&arrived, __ATOMIC_RELAXED) < 2) sched_yield();
+    if (begin == 1) ::usleep(5000);
+    throw std::runtime_error("block " + std::to_string(begin));
+  };
+  CHECK_THROWS_WITH(kernel::parallel_for(2, 1, both), "block 0");
+}
+
 TEST_CASE("the number of threads can be set, not from inside", "[kernel]") {
   const Threads use(2);
   for (int n : {1, 5, 2, 9, 3}) {
