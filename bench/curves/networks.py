@@ -262,6 +262,11 @@ def image_gpt(batch):
 # ---- One pass from noise: pictures x [B, H, W, C]
 
 
+def bound(logits, x, mean, log_variance):
+    kl = -0.5 * (1 + log_variance - mean * mean - log_variance.exp()).sum()
+    return (F.binary_cross_entropy_with_logits(logits, x, reduction="sum") + kl) / x.shape[0]
+
+
 def vae(batch):
     """The bound, with the normal numbers e [B, latent]. Dense layers see [H, W, C]."""
     convs, x = "encoder.convs.0.weight" in W, batch["x"]
@@ -282,8 +287,7 @@ def vae(batch):
         h = conv_transpose(F.relu(conv_transpose(h, "decoder.convs.0")), "decoder.convs.1").permute(0, 2, 3, 1)
     else:
         h = linear(F.relu(linear(z, "decoder.layers.0")), "decoder.last").view(x.shape)
-    kl = -0.5 * (1 + log_variance - mean * mean - log_variance.exp()).sum()
-    return (F.binary_cross_entropy_with_logits(h, x, reduction="sum") + kl) / x.shape[0]
+    return bound(h, x, mean, log_variance)
 
 
 def patches(h):  # channels in the order (row, column, channel)

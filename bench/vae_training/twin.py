@@ -7,63 +7,29 @@ import gzip, os, sys
 
 MODE = sys.argv[1]
 THREADS = int(sys.argv[4] if MODE == "run" else sys.argv[3])
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+bench = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [bench, os.path.join(bench, "curves")]
 import torch_side
 
 torch_side.start(THREADS)
 import numpy as np
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
-
-
-def bound(logits, x, mean, log_variance):
-    kl = -0.5 * (1 + log_variance - mean * mean - log_variance.exp()).sum()
-    return (F.binary_cross_entropy_with_logits(logits, x, reduction="sum") + kl) / x.shape[0]
+import networks, torch_nets
+from torch_nets import W
 
 
 def run(path, seconds):
-    file, metadata = torch_side.read(path)
-    conv = metadata["kind"] == "conv"
-    W = {}
-    for name, value in file.items():
-        if name.startswith("net."):
-            name = name[4:]
-            if value.dim() == 4:
-                # convolutions [K, K, in, out] -> [out, in, K, K]; transposed ones [K, K, out, in] -> [in, out, K, K]
-                value = value.permute(3, 2, 0, 1)
-            if conv and name == "encoder.dense.weight":  # flattened H W C -> C H W
-                value = value.view(-1, 7, 7, 64).permute(0, 3, 1, 2).reshape(-1, 3136)
-            if conv and name == "decoder.dense.weight":
-                value = value.view(7, 7, 64, -1).permute(2, 0, 1, 3).reshape(3136, -1)
-            if conv and name == "decoder.dense.bias":
-                value = value.view(7, 7, 64).permute(2, 0, 1).reshape(3136)
-            W[name] = value.contiguous().requires_grad_(True)
-
-    def linear(x, name):
-        return F.linear(x, W[name + ".weight"], W[name + ".bias"])
-
-    def encode(x):
-        if not conv:
-            return linear(F.relu(linear(x.flatten(1), "encoder.layers.0")), "encoder.last")
-        for i in range(2):
-            x = F.relu(F.conv2d(x, W[f"encoder.convs.{i}.weight"], W[f"encoder.convs.{i}.bias"], 2, 1))
-        return linear(F.relu(linear(x.flatten(1), "encoder.dense")), "encoder.last")
-
-    def decode(z):
-        if not conv:
-            return linear(F.relu(linear(z, "decoder.layers.0")), "decoder.last").view(-1, 1, 28, 28)
-        h = F.relu(linear(F.relu(linear(z, "decoder.first")), "decoder.dense")).view(-1, 64, 7, 7)
-        h = F.relu(F.conv_transpose2d(h, W["decoder.convs.0.weight"], W["decoder.convs.0.bias"], 2, 1))
-        return F.conv_transpose2d(h, W["decoder.convs.1.weight"], W["decoder.convs.1.bias"], 2, 1)
-
+    file, _ = torch_side.read(path)
+    torch_nets.load(file)
+    for value in W.values():
+        value.requires_grad_(True)
     optimizer = torch.optim.Adam(list(W.values()), lr=1e-3)
-    x = file["x"].permute(0, 3, 1, 2).contiguous()
+    x = file["x"]
 
     def step(e):
         optimizer.zero_grad(set_to_none=True)
-        mean, log_variance = encode(x).chunk(2, 1)
-        loss = bound(decode(mean + (0.5 * log_variance).exp() * e), x, mean, log_variance)
+        loss = networks.vae({"x": x, "e": e})
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -87,7 +53,7 @@ def learn(epochs):
 
     def loss(x):
         mean, log_variance = encoder(x).chunk(2, 1)
-        return bound(decoder(mean + torch.randn_like(mean) * (0.5 * log_variance).exp()), x, mean, log_variance)
+        return networks.bound(decoder(mean + torch.randn_like(mean) * (0.5 * log_variance).exp()), x, mean, log_variance)
 
     train, test = pictures("train"), pictures("t10k")
     for epoch in range(epochs):
