@@ -15,17 +15,14 @@
 #include <tessera/generate/sequence.hpp>
 #include <tessera/io/png.hpp>
 #include <tessera/nn/save.hpp>
-#include <tessera/train/interrupt.hpp>
-#include <tessera/train/loop.hpp>
 #include <tessera/train/sampler.hpp>
 #include <tessera/unit/colour_palette.hpp>
 
 #include "examples/support/cli.hpp"
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/emoji.hpp"
-#include "examples/support/learning_curve.hpp"
 #include "examples/support/rows.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 #include "examples/support/twin_file.hpp"
 
 using namespace tessera;
@@ -128,9 +125,7 @@ int complete_sprites(int argc, char** argv) {
                                     .checkpoint_every = o.save_every,
                                     .keep = 2,
                                     .items = o.batch});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
-  say_resumed(resumed);
+  go_on(program, trainer);
   TwinFile twin(o.twin, "pixel_rnn", trainer);
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
                data.split.held_out.size(), static_cast<long long>(parameter_count(net)));
@@ -146,9 +141,8 @@ int complete_sprites(int argc, char** argv) {
                        .nats = std::log(2.0)},
                       trainer.extras());
   const auto look = [&] { return evaluate(net, data); };
-  if (resumed.step < o.steps) curve.catch_up(resumed.step, look);
-  const Interrupt interrupt;
-  const TrainEnd end = trainer.run(
+  const TrainEnd end = run_with_looks(
+      trainer, curve,
       [&](auto& tape, auto& module, const TrainStep& at) {
         const Tensor<Index> places = sampler(at.batch);
         std::vector<int> items;
@@ -157,17 +151,9 @@ int complete_sprites(int argc, char** argv) {
         twin.see(at, "pixels", some);
         return cross_entropy(module(tape.ids(some)), some);
       },
-      [&](const TrainProgress& p) {
-        if (p.step % 50 == 0 || p.step == p.steps) std::fprintf(stderr, "%s\n", to_string(p).c_str());
-        if (curve.due(p.step) && p.step != p.steps) {
-          curve.add(look());
-          std::fprintf(stderr, "%s\n", curve.line(p.step).c_str());
-          curve.write(trainer.history());
-        }
-      },
-      interrupt);
+      look);
   twin.write(trainer);
-  if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
   if (!o.output.empty()) save(o.output, net, {{"model", "pixel_rnn"}}, DType::f16);
   curve.add(look());
   if (o.steps > 0) curve.write(trainer.history());

@@ -17,14 +17,11 @@
 #include <tessera/diffusion/text_to_image_file.hpp>
 #include <tessera/io/pixels.hpp>
 #include <tessera/nn/save.hpp>
-#include <tessera/train/interrupt.hpp>
-#include <tessera/train/loop.hpp>
 
 #include "examples/support/cli.hpp"
 #include "examples/support/emoji_pixels.hpp"
-#include "examples/support/learning_curve.hpp"
 #include "examples/support/sample_sheet.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -135,9 +132,7 @@ int learn(CaptionedPixelCnn<float>& net, const EmojiPixels& data, const Options&
        .checkpoint_every = o.save_every,
        .keep = 2,
        .items = o.batch});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
-  say_resumed(resumed);
+  go_on(program, trainer);
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters, %lld of them the text encoder's\n",
                data.split.train.size(), data.split.held_out.size(), static_cast<long long>(parameter_count(net)),
                static_cast<long long>(parameter_count(net.text)));
@@ -153,30 +148,16 @@ int learn(CaptionedPixelCnn<float>& net, const EmojiPixels& data, const Options&
                        .nats = std::log(2.0)},
                       trainer.extras());
   const auto look = [&] { return held_out(net, data); };
-  if (resumed.step < o.steps) curve.catch_up(resumed.step, look);
-  ProgressLine line(5, 50);
-  const Interrupt interrupt;
-  const TrainEnd end = trainer.run(
+  const TrainEnd end = run_with_looks(
+      trainer, curve,
       [&](auto& tape, auto& module, const TrainStep& at) {
         const CaptionedPixels batch = data.draw(sampler, at);
         const Tensor<std::uint8_t> pictures = levels(batch.pixels);
         return module.pixels.loss(module.pixels.read(tape, pictures), pictures,
                                   module.condition(tape.ids(batch.tokens)));
       },
-      [&](const TrainProgress& p) {
-        line(p);
-        if (curve.due(p.step) && p.step != p.steps) {
-          curve.add(look());
-          line.say(curve.line(p.step));
-          curve.write(trainer.history());
-        }
-      },
-      interrupt);
-  line.finish();
-  if (end == TrainEnd::interrupted) {
-    curve.write(trainer.history());
-    return say_interrupted(program, trainer.steps_done());
-  }
+      look);
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
   if (!o.output.empty()) save(o.output, net, {{"model", "emoji_pixel_cnn"}}, DType::f16);
   curve.add(look());
   curve.write(trainer.history());

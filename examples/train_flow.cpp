@@ -14,7 +14,7 @@
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/fashion_models.hpp"
 #include "examples/support/rows.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 #include "examples/support/twin_file.hpp"
 
 using namespace tessera;
@@ -67,8 +67,7 @@ int train_flow(int argc, char** argv) {
                          .seed = o.seed,
                          .checkpoint = o.folder,
                          .items = o.batch});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
+  go_on(program, trainer);
   TwinFile twin(o.twin, "flow", trainer, {{"bound", flow.bijection.config.bound}});
   const TrainEnd end = trainer.run(
       [&](auto& tape, const auto& net, const TrainStep& at) {
@@ -83,7 +82,7 @@ int train_flow(int argc, char** argv) {
       },
       interrupt);
   twin.write(trainer);
-  if (end == TrainEnd::interrupted) return Interrupt::exit_code;
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
   const Glow& best = *trainer.average();
   std::printf("test: %.4f bits a pixel after %lld steps, %.0f s\n",
               flow_bits(best, slice(test.pictures, 0, 0, o.tested), Noise{o.seed}.fork(900)),

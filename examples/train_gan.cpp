@@ -31,7 +31,7 @@
 #include "examples/support/nearest_picture.hpp"
 #include "examples/support/picture_classifier.hpp"
 #include "examples/support/rows.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -231,9 +231,7 @@ int train_gan(int argc, char** argv) {
                                             .checkpoint_every = o.save_every,
                                             .keep = 2,
                                             .items = o.batch}});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
-  say_resumed(resumed, "round");
+  const Resumed resumed = go_on(program, trainer, "round");
   if (o.only_export && resumed.step == 0) throw io_error(o.folder + ": no checkpoint to export; train first");
   std::fprintf(stderr, "%lld pictures; %lld parameters in the generator, %lld in the critic\n",
                static_cast<long long>(s.pictures.extent(0)), static_cast<long long>(parameter_count(generator)),

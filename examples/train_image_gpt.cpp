@@ -21,15 +21,12 @@
 
 #include <tessera/autoregressive/image_gpt_file.hpp>
 #include <tessera/diffusion/text_to_image_file.hpp>
-#include <tessera/train/interrupt.hpp>
-#include <tessera/train/loop.hpp>
 #include <tessera/unit/token_learn.hpp>
 
 #include "examples/support/cli.hpp"
 #include "examples/support/emoji_pixels.hpp"
-#include "examples/support/learning_curve.hpp"
 #include "examples/support/sample_sheet.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 #include "examples/support/twin_file.hpp"
 
 using namespace tessera;
@@ -145,8 +142,7 @@ struct DraftPart {
 };
 
 /// The draft alone, by the cross-entropy of each pixel by itself. True when it was interrupted.
-bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& model, ImageGptNet<float>& net,
-                 const Interrupt& interrupt) {
+bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& model, ImageGptNet<float>& net) {
   DraftPart part{net};
   const std::string folder = o.folder + "/draft";
   Trainer<DraftPart> trainer(
@@ -159,9 +155,7 @@ bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& mode
        .checkpoint_every = 4 * o.save_every,
        .keep = 2,
        .items = o.draft_batch});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
-  say_resumed(resumed, "draft step");
+  go_on(program, trainer, "draft step");
   std::fprintf(stderr, "the draft alone: %lld parameters\n", static_cast<long long>(parameter_count(*net.draft)));
   TwinFile twin(o.twin.empty() ? "" : o.twin + ".draft", "image_draft", trainer, twin_settings(o, model));
   EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.draft_batch, o.seed + 1000);
@@ -178,6 +172,7 @@ bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& mode
     write_sample_sheet(folder + "/sample-" + std::to_string(trainer.steps_done()) + ".png",
                        [&](const auto& prompts, const auto&) { return with_weights(model, net).draft(prompts); });
   };
+  const Interrupt interrupt;
   const TrainEnd end = trainer.run(
       [&](auto& tape, auto& module, const TrainStep& at) {
         const CaptionedPixels batch = data.draw(sampler, at);
@@ -234,8 +229,7 @@ int train_image_gpt(int argc, char** argv) {
        .checkpoint_every = o.save_every,
        .keep = 2,
        .items = o.batch});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
+  const Resumed resumed = go_on(program, trainer);
   LearningCurve curve({.path = o.curve,
                        .every = o.evaluate_every,
                        .plot = {.title = "Image GPT on emoji",
@@ -253,13 +247,10 @@ int train_image_gpt(int argc, char** argv) {
                  static_cast<long long>(resumed.step));
     return exit_done;
   }
-  say_resumed(resumed);
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
                data.split.held_out.size(), static_cast<long long>(parameter_count(net)));
 
-  const Interrupt interrupt;
-  if (net.draft && o.draft_steps > 0 && o.from.empty() && resumed.step == 0 &&
-      train_draft(o, data, model, net, interrupt))
+  if (net.draft && o.draft_steps > 0 && o.from.empty() && resumed.step == 0 && train_draft(o, data, model, net))
     return exit_interrupted;
   if (net.draft && o.draft_steps > 0) {  // it has learned; the few pictures a step from here on would only unsettle it
     freeze(net, "draft.*");
@@ -270,7 +261,6 @@ int train_image_gpt(int argc, char** argv) {
     return data.bits(data.split.held_out,
                      [&](const auto& tokens, const auto& pixels) { return net(net.text(tokens), pixels); });
   };
-  if (resumed.step < o.steps) curve.catch_up(resumed.step, look);
   EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
   const auto loss = [&](auto& tape, auto& module, const TrainStep& at) {
     const CaptionedPixels batch = data.draw(sampler, at);
@@ -278,26 +268,12 @@ int train_image_gpt(int argc, char** argv) {
     const auto caption = module.text(tape.ids(batch.tokens));
     return cross_entropy(module(caption, batch.pixels, {.share = o.dropout, .noise = at.noise.fork(1)}), batch.pixels);
   };
-  ProgressLine line(5, 50);
-  const TrainEnd end = trainer.run(
-      loss,
-      [&](const TrainProgress& p) {
-        line(p);
-        if (o.sample_every > 0 && p.step % o.sample_every == 0)
-          write_sample(o.folder + "/sample-" + std::to_string(p.step) + ".png", with_weights(model, net));
-        if (curve.due(p.step) && p.step != p.steps) {
-          curve.add(look());
-          line.say(curve.line(p.step));
-          curve.write(trainer.history());
-        }
-      },
-      interrupt);
-  line.finish();
+  const TrainEnd end = run_with_looks(trainer, curve, loss, look, [&](const TrainProgress& p) {
+    if (o.sample_every > 0 && p.step % o.sample_every == 0)
+      write_sample(o.folder + "/sample-" + std::to_string(p.step) + ".png", with_weights(model, net));
+  });
   twin.write(trainer);
-  if (end == TrainEnd::interrupted) {
-    curve.write(trainer.history());
-    return say_interrupted(program, trainer.steps_done());
-  }
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
   curve.add(look());
   curve.write(trainer.history());
   to_file(with_weights(model, net)).write(o.output);

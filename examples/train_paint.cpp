@@ -5,7 +5,6 @@
 //   build/examples/train_paint --folder run --output paint.safetensors --curve loss.png
 //   build/examples/train_paint --folder run --output paint.safetensors --export    what there is so far
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -15,11 +14,7 @@
 #include <tessera/diffusion/flow_matching.hpp>
 #include <tessera/diffusion/text_to_image_file.hpp>
 #include <tessera/io/png.hpp>
-#include <tessera/train/checkpoint.hpp>
-#include <tessera/train/interrupt.hpp>
-#include <tessera/train/progress.hpp>
 #include <tessera/train/sampler.hpp>
-#include <tessera/train/state.hpp>
 #include <tessera/unit/token_learn.hpp>
 
 #include "examples/support/captions.hpp"
@@ -28,7 +23,7 @@
 #include "examples/support/plot.hpp"
 #include "examples/support/rows.hpp"
 #include "examples/support/sample_sheet.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -46,8 +41,6 @@ struct Options {
   bool only_export = false;
 };
 
-// What was tried once and kept: not worth an option.
-constexpr double ema_decay = 0.999, weight_decay = 0.01;
 constexpr double unconditional = 0.1;  // share of the captions left empty, for classifier-free guidance
 // What the picture is of is decided near the noise: once the model can clean pictures up, after o.focus steps, most of the
 // training goes there; from o.finish on, to clean pictures again.
@@ -118,132 +111,40 @@ TextUNetConfig network() {
   return config;
 }
 
-/// All that a checkpoint holds.
-struct Training {
-  Net net;
-  Ema<Net> ema{net, ema_decay};
-  Optimizer<float> optimizer;
-  std::vector<float> losses;
-  Index step = 0;
-
-  Training(const Options& o, Rng rng)
-      : net(network(), rng), optimizer({.rate = o.rate, .beta2 = 0.99, .decay = weight_decay}) {}
-
-  /// The weights of a finished model instead of random ones. Its tokenizer is learned again, from the same names.
-  void start_from(const std::string& path) {
-    get(Safetensors::read(path), net);
-    ema = Ema<Net>(net, ema_decay);
-  }
-  Tensor<float> history() const {
-    return Tensor<float>::from({static_cast<Index>(losses.size())}, std::span<const float>(losses));
-  }
-  void write(const CheckpointFolder& folder) const {
-    Safetensors file;
-    put(file, net, "model");
-    put(file, ema, "ema");
-    put(file, optimizer, net);
-    file.metadata["step"] = std::to_string(step);
-    file.put("losses", history());
-    folder.write(step, std::move(file));
-  }
-  /// False when the folder has no whole checkpoint.
-  bool read(const CheckpointFolder& folder) {
-    const auto search = folder.newest();
-    for (const std::string& broken : search.broken) complain(program, "warning: passed over " + broken);
-    if (!search.newest) return false;
-    const Safetensors& file = search.newest->file;
-    get(file, net, "model");
-    get(file, ema, "ema");
-    get(file, optimizer, net);
-    step = search.newest->step;
-    const auto kept = file.get<float>("losses");
-    losses.assign(kept.data(), kept.data() + kept.size());
-    return true;
-  }
-};
-
-TextToImage model_of(const Data& data, const Training& training) {
-  return {network(), data.tokenizer, std::make_shared<Net>(training.ema.average())};
+TextToImage model_of(const Data& data, const Net& net) {
+  return {network(), data.tokenizer, std::make_shared<Net>(net)};
 }
 
-/// As the averaged weights paint now.
-void write_sample(const std::string& path, const Data& data, const Training& training) {
+/// As these weights paint now.
+void write_sample(const std::string& path, const Data& data, const Net& net) {
   write_sample_sheet(path, [&](const auto& prompts, const auto& noises) {
-    return model_of(data, training).begin(prompts, noises, {.steps = 20}).finish();
+    return model_of(data, net).begin(prompts, noises, {.steps = 20}).finish();
   });
 }
 
-void write_curve(const std::string& path, const Training& training) {
+void write_curve(const std::string& path, const Tensor<float>& losses) {
   if (path.empty()) return;
   write_png(path,
-            plot_losses(training.history(),
+            plot_losses(losses,
                         {.title = "Training loss", .x_label = "step", .y_label = "mean squared error", .log_y = true}));
 }
 
-/// One step: the loss before it and the gradient's norm before clipping.
-struct Taken {
-  double loss, norm;
+/// Pictures of a step and what they are called: one of their names or, now and then, none.
+struct Batch {
+  Tensor<float> pictures;
+  Tensor<std::int32_t> captions;
 };
-Taken take_step(const Data& data, Training& training, const Options& o, const Tensor<Index>& items, double rate) {
-  const Noise noise = Noise{o.seed}.fork(77).fork(static_cast<std::uint64_t>(training.step));
+Batch batch_of(const Data& data, const Tensor<Index>& places, const Noise& noise) {
   std::vector<int> emoji;
   std::vector<std::string> texts;
-  for (Index i = 0; i < o.batch; ++i) {
-    emoji.push_back(data.split.train[static_cast<std::size_t>(items[i])]);
+  for (Index i = 0; i < places.size(); ++i) {
+    emoji.push_back(data.split.train[static_cast<std::size_t>(places[i])]);
     const auto word = static_cast<std::uint64_t>(i);
     texts.push_back(noise.unit(word) < unconditional ? "" : data.captions.draw(emoji.back(), noise.bits(word)));
   }
-  const Tensor<std::int32_t> ids =
-      trimmed(data.tokenizer.encode(std::span<const std::string>(texts), network().text.length));
-  Net& net = training.net;
-  Tape<Tensor<float>> tape;
-  const auto batch = flow_matching_batch(rows_of(data.pictures, emoji), noise, times_drawn(o, training.step));
-  const auto context = net.text(tape.ids(ids));
-  const auto loss = mse(net(tape.constant(batch.x), batch.t, context), batch.velocity);
-  tape.backward(loss);
-  Gradients<float> gradients;
-  gradients.add(net, tape);
-  const double norm = gradients.clip_norm(1);
-  training.optimizer.step(net, gradients, rate);
-  training.ema.update(net);
-  const double value = static_cast<double>(loss.value().item());
-  training.losses.push_back(static_cast<float>(value));
-  ++training.step;
-  return {value, norm};
+  return {rows_of(data.pictures, emoji),
+          trimmed(data.tokenizer.encode(std::span<const std::string>(texts), network().text.length))};
 }
-
-/// The course of training for people.
-class Reporter {
- public:
-  Reporter(const Options& o, Index step) : o_(o), from_(step) {}
-
-  void operator()(Index step, const Taken& taken, double rate) {
-    smoothed_ = smoothed_ == 0 ? taken.loss : 0.99 * smoothed_ + 0.01 * taken.loss;
-    if (!line_.due(step, o_.steps)) return;
-    const auto now = std::chrono::steady_clock::now();
-    const double seconds = std::chrono::duration<double>(now - last_).count();
-    TrainProgress p{.step = step,
-                    .steps = o_.steps,
-                    .loss = taken.loss,
-                    .smoothed = smoothed_,
-                    .gradient_norm = taken.norm,
-                    .rate = rate};
-    p.steps_per_second = static_cast<double>(step - from_) / seconds;
-    p.items_per_second = p.steps_per_second * static_cast<double>(o_.batch);
-    p.seconds_left = static_cast<double>(o_.steps - step) / p.steps_per_second;
-    line_(p);
-    last_ = now;
-    from_ = step;
-  }
-  void finish() { line_.finish(); }
-
- private:
-  const Options& o_;
-  ProgressLine line_{5, 50};
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-  Index from_;
-  double smoothed_ = 0;
-};
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
@@ -274,44 +175,56 @@ int train_paint(int argc, char** argv) {
   if (o.threads > 0) set_threads(static_cast<int>(o.threads));
 
   const Data data;
-  const CheckpointFolder folder(o.folder, 2);
-  Training training(o, Rng(o.seed));
-  const bool resumed = training.read(folder);
+  Rng rng(o.seed);
+  Net net(network(), rng);
+  if (!o.from.empty()) get(Safetensors::read(o.from), net);  // its tokenizer is learned again, from the same names
+  Trainer<Net> trainer(
+      net, {.rate = o.rate, .beta2 = 0.99, .decay = 0.01},
+      {.steps = o.steps,
+       .clip_norm = 1,
+       .ema_decay = 0.999,
+       .schedule = {.decay = Decay::linear, .warmup = 300, .hold = o.hold, .total = o.steps, .floor = 0.02},
+       .seed = o.seed + 77,
+       .checkpoint = o.folder,
+       .checkpoint_every = o.save_every,
+       .keep = 2,
+       .items = o.batch});
+  const Resumed resumed = go_on(program, trainer);
+  const auto write_model = [&] { to_file(model_of(data, *trainer.average())).write(o.output); };
   if (o.only_export) {
-    if (!resumed) throw io_error(folder.path() + ": no checkpoint to export; train first, without --export");
-    to_file(model_of(data, training)).write(o.output);
-    write_curve(o.curve, training);
+    if (resumed.path.empty())
+      throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
+    write_model();
+    write_curve(o.curve, trainer.history());
     std::fprintf(stderr, "wrote %s: the weights of step %lld\n", printable(o.output).c_str(),
-                 static_cast<long long>(training.step));
+                 static_cast<long long>(resumed.step));
     return exit_done;
   }
-  if (!resumed && !o.from.empty()) training.start_from(o.from);
-  if (resumed) std::fprintf(stderr, "resumed at step %lld\n", static_cast<long long>(training.step));
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
-               data.split.held_out.size(), static_cast<long long>(parameter_count(training.net)));
+               data.split.held_out.size(), static_cast<long long>(parameter_count(net)));
 
-  const Schedule schedule{.decay = Decay::linear, .warmup = 300, .hold = o.hold, .total = o.steps, .floor = 0.02};
   EpochSampler in_turn(static_cast<Index>(data.split.train.size()), o.batch, o.seed);
   const BalancedDraw balanced(data.set.items, data.split.train, o.balance, o.seed);
+  ProgressLine line(5, 50);
   const Interrupt interrupt;
-  Reporter report(o, training.step);
-  while (training.step < o.steps && !interrupt()) {
-    const double rate = schedule(training.step);  // a factor of the optimizer's own
-    const Tensor<Index> items = training.step < o.even ? in_turn(training.step) : balanced(training.step, o.batch);
-    const Taken taken = take_step(data, training, o, items, rate);
-    report(training.step, taken, o.rate * rate);
-    if (o.sample_every > 0 && training.step % o.sample_every == 0)
-      write_sample(folder.path() + "/sample-" + std::to_string(training.step) + ".png", data, training);
-    if (training.step % o.save_every == 0) {
-      training.write(folder);
-      write_curve(o.curve, training);
-    }
-  }
-  report.finish();
-  training.write(folder);
-  write_curve(o.curve, training);
-  if (training.step < o.steps) { return say_interrupted(program, training.step); }
-  to_file(model_of(data, training)).write(o.output);
+  const TrainEnd end = trainer.run(
+      [&](auto& tape, auto& module, const TrainStep& at) {
+        const Batch b = batch_of(data, at.step < o.even ? in_turn(at.step) : balanced(at.step, o.batch), at.noise);
+        const auto noised = flow_matching_batch(b.pictures, at.noise, times_drawn(o, at.step));
+        const auto caption = module.text(tape.ids(b.captions));
+        return mse(module(tape.constant(noised.x), noised.t, caption), noised.velocity);
+      },
+      [&](const TrainProgress& p) {
+        line(p);
+        if (o.sample_every > 0 && p.step % o.sample_every == 0)
+          write_sample(o.folder + "/sample-" + std::to_string(p.step) + ".png", data, *trainer.average());
+        if (p.saved) write_curve(o.curve, trainer.history());
+      },
+      interrupt);
+  line.finish();
+  write_curve(o.curve, trainer.history());
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  write_model();
   std::fprintf(stderr, "wrote %s\n", printable(o.output).c_str());
   return exit_done;
 }

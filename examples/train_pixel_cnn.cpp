@@ -14,17 +14,14 @@
 #include <tessera/autoregressive/pixel_cnn_run.hpp>
 #include <tessera/io/png.hpp>
 #include <tessera/nn/save.hpp>
-#include <tessera/train/interrupt.hpp>
-#include <tessera/train/loop.hpp>
 #include <tessera/train/sampler.hpp>
 
 #include "examples/support/cli.hpp"
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/fashion.hpp"
-#include "examples/support/learning_curve.hpp"
 #include "examples/support/picture_classifier.hpp"
 #include "examples/support/rows.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -129,9 +126,7 @@ int learn(PixelCnn<float>& net, const Fashion& test, const Options& o) {
                                     .checkpoint_every = o.save_every,
                                     .keep = 2,
                                     .items = o.batch});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
-  say_resumed(resumed);
+  go_on(program, trainer);
   std::fprintf(stderr, "%lld parameters\n", static_cast<long long>(parameter_count(net)));
 
   EpochSampler sampler(train.pictures.extent(0), o.batch, o.seed);
@@ -146,22 +141,13 @@ int learn(PixelCnn<float>& net, const Fashion& test, const Options& o) {
                        .held_out = "test"},
                       trainer.extras());
   const auto look = [&](Index count) { return evaluate(net, test, count); };
-  if (resumed.step < o.steps) curve.catch_up(resumed.step, [&] { return look(500); });
-  const Interrupt interrupt;
-  const TrainEnd end = trainer.run(
+  const TrainEnd end = run_with_looks(
+      trainer, curve,
       [&](auto& tape, auto& module, const TrainStep& at) {
         const Tensor<Index> items = sampler(at.batch);
         return module.loss(tape, rows_of(train.pictures, items), one_hot(rows_of(train.labels, items)));
       },
-      [&](const TrainProgress& p) {
-        if (p.step % 100 == 0 || p.step == p.steps) std::fprintf(stderr, "%s\n", to_string(p).c_str());
-        if (curve.due(p.step) && p.step != p.steps) {
-          curve.add(look(500));
-          std::fprintf(stderr, "%s\n", curve.line(p.step).c_str());
-          curve.write(trainer.history());
-        }
-      },
-      interrupt);
+      [&] { return look(500); });
   if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
   if (!o.output.empty()) save(o.output, net, {{"model", "pixel_cnn"}}, DType::f16);
   curve.add(look(o.tested));

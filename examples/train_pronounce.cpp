@@ -15,14 +15,11 @@
 #include <vector>
 
 #include <tessera/nonautoregressive/one_shot_loss.hpp>
-#include <tessera/train/interrupt.hpp>
 #include <tessera/train/length_sampler.hpp>
-#include <tessera/train/loop.hpp>
 
 #include "examples/support/cli.hpp"
-#include "examples/support/learning_curve.hpp"
 #include "examples/support/pronounce_model.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 #include "examples/support/twin_file.hpp"
 
 using namespace tessera;
@@ -222,8 +219,7 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
                         .checkpoint_every = o.save_every,
                         .keep = 2,
                         .items = o.batch});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
+  const Resumed resumed = go_on(program, trainer);
   const auto finish = [&] {
     const Pronouncer model(std::make_shared<const Net>(*trainer.average()));
     model.to_file().write(o.output);
@@ -237,7 +233,6 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
       throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
     return finish();
   }
-  say_resumed(resumed);
   std::fprintf(stderr, "%zu pairs of %zu words, %zu words held out; %lld parameters, %lld steps an epoch\n",
                pairs.words.size(), data.train.size(), data.held_out.size(),
                static_cast<long long>(parameter_count(net)), static_cast<long long>(sampler.batches_an_epoch()));
@@ -251,12 +246,10 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
                        .training = o.smoothing > 0 && o.model != "ctc" ? "training (smoothed targets)" : "training"},
                       trainer.extras());
   const auto look = [&] { return held_out_nats(*trainer.average(), tests); };
-  curve.catch_up(resumed.step, look);
   TwinFile twin(o.twin, o.model == "transformer" || o.model == "recurrent" ? o.model : "one_shot_" + o.model, trainer,
                 {{"heads", o.heads}, {"dropout", o.dropout}, {"smoothing", o.smoothing}});
-  ProgressLine line(10, 100);
-  const Interrupt interrupt;
-  const TrainEnd end = trainer.run(
+  const TrainEnd end = run_with_looks(
+      trainer, curve,
       [&](auto& tape, const auto& with, const TrainStep& at) {
         Dropout drop(o.dropout, at.noise.fork(1));
         const Batch batch = batch_of(pairs, sampler(at.batch));
@@ -265,19 +258,11 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
         return loss_of(
             with, batch, [&](const Tensor<std::int32_t>& ids) { return tape.ids(ids); }, drop, o.smoothing);
       },
-      [&](const TrainProgress& p) {
-        line(p);
-        if (curve.due(p.step)) {
-          curve.add(look());
-          line.say(curve.line(p.step));
-          curve.write(trainer.history());
-        }
-      },
-      interrupt);
-  line.finish();
+      look);
   twin.write(trainer);
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  curve.add(look());
   curve.write(trainer.history());
-  if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
   std::fprintf(stderr, "training took %.0f s\n", trainer.seconds());
   return finish();
 }

@@ -22,7 +22,7 @@
 
 #include "examples/support/cli.hpp"
 #include "examples/support/plot.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 #include "examples/support/twin_file.hpp"
 #include "examples/support/voice.hpp"
 #include "examples/support/voice_model.hpp"
@@ -300,8 +300,7 @@ int train_speak(int argc, char** argv) {
        .checkpoint_every = o.save_every,
        .keep = 2,
        .items = o.batch * o.frames * voice_hop});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
+  const Resumed resumed = go_on(program, trainer);
   if (o.only_export) {
     if (resumed.path.empty())
       throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
@@ -315,7 +314,6 @@ int train_speak(int argc, char** argv) {
   const double unigram = data.unigram_bits(data.frequencies());
   std::fprintf(stderr, "%zu clips to learn, %zu held out, %lld parameters; a unigram model needs %.3f bits a sample\n",
                data.train.size(), data.held_out.size(), static_cast<long long>(parameter_count(net)), unigram);
-  say_resumed(resumed);
 
   const auto test = [&](const VoiceNet<float>& with, std::size_t most) {
     const double bits = held_out_bits(data, with, most);

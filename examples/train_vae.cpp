@@ -16,7 +16,7 @@
 #include "examples/support/contact_sheet.hpp"
 #include "examples/support/fashion_models.hpp"
 #include "examples/support/rows.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 #include "examples/support/twin_file.hpp"
 
 using namespace tessera;
@@ -96,8 +96,7 @@ int run(M vae, const Options& o) {
                static_cast<long long>(steps));
   const Interrupt interrupt;
   Trainer<M> trainer(vae, adam(o.rate), {.steps = steps, .seed = o.seed, .checkpoint = o.folder, .items = o.batch});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
+  go_on(program, trainer);
   TwinFile twin(o.twin, "vae", trainer);
   const TrainEnd end = trainer.run(
       [&](auto& tape, const auto& net, const TrainStep& at) {
@@ -114,7 +113,7 @@ int run(M vae, const Options& o) {
       },
       interrupt);
   twin.write(trainer);
-  if (end == TrainEnd::interrupted) return Interrupt::exit_code;
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
   std::printf("trained %lld steps in %.0f s\n", static_cast<long long>(trainer.steps_done()), trainer.seconds());
   evaluate(vae, data, o);
   if (!o.sheet.empty()) write_sheet(vae, data, o);

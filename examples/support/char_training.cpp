@@ -3,12 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include <tessera/train/interrupt.hpp>
-#include <tessera/train/loop.hpp>
-
-#include "examples/support/learning_curve.hpp"
 #include "examples/support/output.hpp"
-#include "examples/support/training_log.hpp"
+#include "examples/support/training.hpp"
 #include "examples/support/twin_file.hpp"
 
 namespace tessera::examples {
@@ -60,9 +56,7 @@ std::optional<GptModel> train_characters(const char* program, const CharTraining
        .checkpoint_every = o.save_every,
        .keep = 2,
        .items = o.batch * o.context});
-  const Resumed resumed = trainer.resume();
-  warn_of(program, resumed);
-  say_resumed(resumed);
+  go_on(program, trainer);
   TwinFile twin(o.twin, "gpt", trainer, {{"heads", o.heads}, {"dropout", o.dropout}});
   std::fprintf(stderr, "%s, %lld parameters\n", task.data.c_str(), static_cast<long long>(parameter_count(net)));
   LearningCurve curve(
@@ -71,31 +65,15 @@ std::optional<GptModel> train_characters(const char* program, const CharTraining
        .plot = {.title = task.title, .x_label = "step", .y_label = "nats a character", .smoothing = 0.9}},
       trainer.extras());
   const auto look = [&] { return task.held_out(net); };
-  if (resumed.step < o.steps) curve.catch_up(resumed.step, look);
-
   const auto loss = [&](auto& tape, auto& module, const TrainStep& at) {
     const CharBatch b = task.batch(at.noise);
     twin.see(at, "x", b.x);
     twin.see(at, "y", b.y);
     return cross_entropy(module(tape.ids(b.x), {.share = o.dropout, .noise = at.noise.fork(1)}), b.y);
   };
-  ProgressLine line(10, 100);
-  const Interrupt interrupt;
-  const TrainEnd end = trainer.run(
-      loss,
-      [&](const TrainProgress& p) {
-        line(p);
-        if (curve.due(p.step) && p.step != p.steps) {
-          curve.add(look());
-          line.say(curve.line(p.step));
-          curve.write(trainer.history());
-        }
-      },
-      interrupt);
-  line.finish();
+  const TrainEnd end = run_with_looks(trainer, curve, loss, look);
   twin.write(trainer);
   if (end == TrainEnd::interrupted) {
-    curve.write(trainer.history());
     say_interrupted(program, trainer.steps_done());
     return std::nullopt;
   }
