@@ -12,8 +12,8 @@
 #pragma once
 
 #include <memory>
+#include <tessera/autoregressive/cached_attention.hpp>
 #include <tessera/autoregressive/gpt_decoder_weights.hpp>
-#include <tessera/autoregressive/kv_cache.hpp>
 #include <tessera/generate/next_unit.hpp>
 #include <tessera/kernel/norm.hpp>
 #include <tessera/kernel/rotary.hpp>
@@ -169,11 +169,6 @@ class BasicGptDecoder {
     State* state;
     std::span<const Unit> units;
     const T* vectors = nullptr;  // if given, these are read, and the units only counted
-  };
-  static constexpr Index few = 16;
-  struct Few {  // a part with few units, and where its rows begin
-    const Part* part;
-    Index row;
   };
 
   State empty() const {
@@ -399,24 +394,23 @@ void BasicGptDecoder<T>::forward(const std::vector<Part>& parts, T* all) const {
 }
 
 /// Each part's queries over its own cache. Many queries go through the tiles of kernel::attention, few through
-/// attention_cached: same bits.
+/// attend_cached: same bits.
 template <class T>
 void BasicGptDecoder<T>::attend(const std::vector<Part>& parts, Index layer, const T* qkv, T* out) const {
   const GptConfig& c = config();
-  const Index D = c.width, head_width = c.head_width(), G = c.key_heads(), group = c.heads / G;
+  const Index D = c.width, head_width = c.head_width(), G = c.key_heads();
   const Index kv_width = G * head_width, qkv_width = D + 2 * kv_width;
-  std::vector<Few> small;
-  Index row = 0, work = 0;
+  std::vector<CachedRows<T>> few;
+  Index row = 0;
   for (const Part& p : parts) {
     const Index n = static_cast<Index>(p.units.size()), before = p.state->cache_.length();
-    if (n < few) {
-      small.push_back({&p, row});
-      work = (before + n) * n > work ? (before + n) * n : work;
+    const T *q = qkv + row * qkv_width, *k = q + D, *v = k + kv_width;
+    if (n < CachedRows<T>::most) {
+      few.push_back({&p.state->cache_, n, before + 1, q, out + row * D});
     } else {
       kernel::AttentionShape s = kernel::AttentionShape::dense(1, n, before + n, c.heads, G, head_width);
       s.causal = true;
       s.q_row = qkv_width;
-      const float *q = qkv + row * qkv_width, *k = q + D, *v = k + kv_width;
       Tensor<T> keys, values;
       if (before == 0 && cache_ == CacheFormat::f32) {
         s.k_row = s.v_row = qkv_width;
@@ -431,33 +425,7 @@ void BasicGptDecoder<T>::attend(const std::vector<Part>& parts, Index layer, con
     }
     row += n;
   }
-  const Index tasks = static_cast<Index>(small.size()) * G;
-  const Index grain = kernel::even_grain(tasks, work * group * head_width, 20'000);
-  kernel::parallel_for(tasks, grain, [&](Index begin, Index end) {
-    kernel::CachedQuery<T> queries[few * 16];
-    for (Index task = begin; task < end; ++task) {
-      const Few& few_of = small[static_cast<std::size_t>(task / G)];
-      const Part* const part = few_of.part;
-      const Index first = few_of.row;
-      const Index g = task % G, n = static_cast<Index>(part->units.size());
-      const KvCache& cache = part->state->cache_;
-      const auto page = [&cache, layer, g](Index i, Index count, T* room) {
-        const KvCache::Rows r = cache.rows(layer, g, i, count, room);
-        return std::pair<const T*, const T*>(r.keys, r.values);
-      };
-      for (Index h = 0; h < group; h += 16) {
-        const Index heads = group - h < 16 ? group - h : 16;
-        for (Index i = 0; i < n; ++i) {
-          for (Index j = 0; j < heads; ++j) {
-            const Index head = g * group + h + j;
-            queries[i * heads + j] = {qkv + (first + i) * qkv_width + head * head_width,
-                                      out + (first + i) * D + head * head_width, cache.length() + i + 1};
-          }
-        }
-        kernel::attention_cached<T>(head_width, 0, {queries, static_cast<std::size_t>(n * heads)}, page);
-      }
-    }
-  });
+  attend_cached<T>(layer, c.heads, qkv_width, D, few);
 }
 
 static_assert(NextUnits<GptDecoder> && Extendable<GptDecoder>);

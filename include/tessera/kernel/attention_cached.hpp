@@ -1,8 +1,8 @@
-// Attention of a few new queries over cached keys and values: what a step of generation does. Keys lie in pages of 64, so each
+// Attention of a few new queries over cached keys and values: what a step of generation does. They lie in pages of 64, so each
 // key and value is read once, and every head that shares it uses it while it is in L1.
 //
 // kernel/attention.hpp lays queries across the lanes, which one query would waste; here keys do, and the width for the sum of
-// values. What happens to one query is the same, in the same order: scores are one chain of fma's over the width, weights are
+// values. So a page has its keys turned, [width, 64]: whoever writes a key does that once, and not every query again. What happens to one query is the same, in the same order: scores are one chain of fma's over the width, weights are
 // 2^(s - top) block by block of 64 keys, sums go key by key. So the result has the bits of that query's row in
 // kernel::attention, which is what makes cached generation equal the forward pass.
 #pragma once
@@ -11,7 +11,6 @@
 
 #include <tessera/kernel/attention.hpp>
 #include <tessera/kernel/epilogue.hpp>
-#include <tessera/kernel/transpose.hpp>
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
@@ -47,6 +46,20 @@ void page_scores(const T* q, const T* kt, Index width, T* s) {
   }
 }
 
+/// The greatest of top and s[0 .. n); what is not a number is passed over.
+template <class T>
+T greatest(T top, const T* s, Index n) {
+  constexpr Index L = lanes_of<T>;
+  Pack<T> most(top);
+  Index j = 0;
+  for (; j + L <= n; j += L) most = max(Pack<T>::load(s + j), most);
+  T lanes[L];
+  most.store(lanes);
+  for (const T lane : lanes) top = lane > top ? lane : top;
+  for (; j < n; ++j) top = s[j] > top ? s[j] : top;
+  return top;
+}
+
 /// acc = acc fade + sum over j < n of p[j] v[j, :], without the first term when this is the first page.
 template <class T>
 void page_values(const T* p, const T* v, Index width, Index n, bool first, T fade, T* acc) {
@@ -75,16 +88,16 @@ void page_values(const T* p, const T* v, Index width, Index n, bool first, T fad
 
 }  // namespace attention_detail
 
-/// All queries of one key/value head. page(i, n, room) gives {k, v}, each [n, width] without gaps, the n keys from 64 i
-/// on; it may put them into `room` (2 * 64 * width numbers). Serial: call it inside a parallel_for over heads and
-/// sequences.
+/// All queries of one key/value head. page(i, n, room) gives {k, v} of the n positions from 64 i on: keys turned,
+/// [width, 64], whose columns from n on are read but change nothing, and values [n, width]. It may put them into `room`
+/// (2 * 64 * width numbers). Serial: call it inside a parallel_for over heads and sequences.
 template <class T, class Page>
 void attention_cached(Index width, double scale, std::span<const CachedQuery<T>> queries, const Page& page) {
   using namespace attention_detail;
   constexpr Index W = attention_page, L = lanes_of<T>;
   const Index count = static_cast<Index>(queries.size());
   const T factor = static_cast<T>((scale == 0 ? 1 / std::sqrt(static_cast<double>(width)) : scale)) * log2_of_e<T>;
-  const Scratch<T> q(count * width), kt(W * width), s(W), room(2 * W * width), top(count), total(count);
+  const Scratch<T> q(count * width), s(W), room(2 * W * width), top(count), total(count);
   Index most = 0;
   for (Index r = 0; r < count; ++r) {
     const CachedQuery<T>& query = queries[static_cast<std::size_t>(r)];
@@ -96,17 +109,12 @@ void attention_cached(Index width, double scale, std::span<const CachedQuery<T>>
   for (Index first = 0; first < most; first += W) {
     const Index keys = most - first < W ? most - first : W;
     const auto [k, v] = page(first / W, keys, room.data());
-    transpose(keys, width, k, width, kt.data(), W);
-    if (keys < W) {
-      for (Index d = 0; d < width; ++d) fill(&kt[d * W + keys], W - keys, T(0));
-    }
     for (Index r = 0; r < count; ++r) {
       const CachedQuery<T>& query = queries[static_cast<std::size_t>(r)];
       const Index n = query.sees - first < keys ? query.sees - first : keys;
       if (n <= 0) continue;
-      page_scores(&q[r * width], kt.data(), width, s.data());
-      T now = top[r];
-      for (Index j = 0; j < n; ++j) now = s[j] > now ? s[j] : now;
+      page_scores(&q[r * width], k, width, s.data());
+      const T now = greatest(top[r], s.data(), n);
       for (Index j = 0; j < W; j += L) exp2_falling(Pack<T>::load(&s[j]) - Pack<T>(now)).store(&s[j]);
       T fade[L];
       exp2_falling(Pack<T>(top[r]) - Pack<T>(now)).store(fade);
