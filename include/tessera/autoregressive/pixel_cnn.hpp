@@ -56,9 +56,9 @@ struct PixelCnnConfig {
   Index embed = 0;  // width of a level's vector; 0: a level is read as a number
 
   /// Numbers that the first layer reads of a pixel.
-  Index read() const { return embed > 0 ? embed : channels; }
+  Index pixel_width() const { return embed > 0 ? embed : channels; }
   /// Numbers that a layer reads of the condition at a pixel.
-  Index told() const { return map > 0 ? map : condition; }
+  Index condition_width() const { return map > 0 ? map : condition; }
   LogisticMixture mixture() const { return {.components = components, .channels = channels, .levels = levels}; }
   /// Throws argument_error for a field out of range.
   void check() const {
@@ -125,12 +125,13 @@ struct PixelCnnLayer {
   std::optional<Linear<T>> vertical_condition, horizontal_condition;
 
   PixelCnnLayer(const PixelCnnConfig& c, Index layer, Rng& rng)
-      : vertical(layer == 0 ? c.read() : c.width, 2 * c.width, reach(c, layer), reach(c, layer), reach(c, layer), rng),
-        horizontal(layer == 0 ? c.read() : c.width, 2 * c.width, 0, reach(c, layer), 0, rng),
+      : vertical(layer == 0 ? c.pixel_width() : c.width, 2 * c.width, reach(c, layer), reach(c, layer), reach(c, layer),
+                 rng),
+        horizontal(layer == 0 ? c.pixel_width() : c.width, 2 * c.width, 0, reach(c, layer), 0, rng),
         link({.in = 2 * c.width, .out = 2 * c.width, .bias = false}, rng),
         out({.in = c.width, .out = c.width}, rng) {
     if (c.condition > 0) {
-      const typename Linear<T>::Config from_condition{.in = c.told(), .out = 2 * c.width, .bias = false};
+      const typename Linear<T>::Config from_condition{.in = c.condition_width(), .out = 2 * c.width, .bias = false};
       if (layer + 1 < c.layers) vertical_condition.emplace(from_condition, rng);  // nobody reads the last v
       horizontal_condition.emplace(from_condition, rng);
     }
@@ -290,8 +291,8 @@ struct PixelCnn {
     return ids(pictures).reshaped(pictures.shape().without(3));
   }
   void check_shapes(const Shape& x, const Shape& condition) const {
-    if (x.rank() != 4 || x[3] != config.read() || x[1] < 1 || x[2] < 1)
-      throw shape_error("PixelCnn: pictures [B, H, W, " + std::to_string(config.read()) + "] wanted, shape is " +
+    if (x.rank() != 4 || x[3] != config.pixel_width() || x[1] < 1 || x[2] < 1)
+      throw shape_error("PixelCnn: pictures [B, H, W, " + std::to_string(config.pixel_width()) + "] wanted, shape is " +
                         x.to_string());
     if (config.condition > 0 && condition != Shape{x[0], config.condition})
       throw shape_error("PixelCnn: a condition [" + std::to_string(x[0]) + ", " + std::to_string(config.condition) +

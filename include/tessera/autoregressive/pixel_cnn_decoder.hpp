@@ -63,15 +63,15 @@ class PixelCnnDecoder {
     State s;
     if (wanted > 0) {
       const Tensor<float> told = net_->told(condition.reshaped({1, wanted}));
-      s.told_ = told.reshaped({told.size() / config().told(), config().told()});
+      s.told_ = told.reshaped({told.size() / config().condition_width(), config().condition_width()});
     }
-    Index in = config().read();
+    Index in = config().pixel_width();
     for (std::size_t i = 0; i < net_->layers.size(); ++i) {
       const Index reach = PixelCnnLayer<float>::reach(config(), static_cast<Index>(i));
       s.layers_.push_back({.above = Tensor<float>(Shape{reach + 1, width_, in}, 0.f)});
       in = config().width;
     }
-    s.line_ = Tensor<float>(Shape{width_, config().read()}, 0.f);  // as the row above the first
+    s.line_ = Tensor<float>(Shape{width_, config().pixel_width()}, 0.f);  // as the row above the first
     begin_row(s);
     see_pixel(s);
     return s;
@@ -123,13 +123,13 @@ class PixelCnnDecoder {
       kept.row = Tensor<float>(Shape{l.horizontal.geometry.pad_left + width_, in}, 0.f);
       v = gated(hinted(seen, l.vertical_condition));
     }
-    s.line_ = Tensor<float>(Shape{width_, config().read()}, 0.f);
+    s.line_ = Tensor<float>(Shape{width_, config().pixel_width()}, 0.f);
   }
 
   /// The features of the current pixel, through all layers.
   void see_pixel(State& s) const {
     const Index channels = config().channels, column = s.at_ / channels % width_;
-    Tensor<float> h(Shape{1, config().read()}, 0.f);
+    Tensor<float> h(Shape{1, config().pixel_width()}, 0.f);
     if (column > 0) h = slice(s.line_, 0, column - 1, column);
     for (std::size_t i = 0; i < s.layers_.size(); ++i) {
       const PixelCnnLayer<float>& l = net_->layers[i];
@@ -151,7 +151,7 @@ class PixelCnnDecoder {
   /// The logits of the next number, from the pixel's features and its channels so far.
   void say(State& s) const {
     const Index channels = config().channels, channel = s.at_ % channels, column = s.at_ / channels % width_;
-    const float* pixel = std::as_const(s.line_).data() + column * config().read();
+    const float* pixel = std::as_const(s.line_).data() + column * config().pixel_width();
     const std::span<const float> before(pixel, static_cast<std::size_t>(channel));
     if (config().components > 0) {
       const Tensor<float> numbers = net_->heads[0](s.features_);

@@ -9,9 +9,10 @@
 
 namespace tessera::inline TESSERA_ISA::kernel {
 
-/// A grain that cuts `count` into blocks of nearly one size, each of about `least` where one of them all costs `each`.
-inline Index even_grain(Index count, Index each, Index least) {
-  const Index blocks = count * each / least + 1;
+/// A grain that cuts `count` things, each of which costs `each`, into blocks that cost about `block`: one size for all
+/// but the last, which has what is left.
+inline Index even_grain(Index count, Index each, Index block) {
+  const Index blocks = count * each / block + 1;
   return count / blocks + (count % blocks > 0);
 }
 

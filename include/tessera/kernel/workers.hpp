@@ -37,7 +37,7 @@ inline constexpr long spin_ns = 50000;
 
 using Body = void (*)(const void* self, Index begin, Index end);
 
-inline constexpr int most_shares = 16;  // more threads than that go by twos
+inline constexpr int most_shares = 16;  // of more threads, several begin with the same share
 
 struct alignas(64) Share {  // a cache line of its own
   Index next, end;          // first block nobody has claimed: atomic; first of the next share
