@@ -8,27 +8,28 @@
 
 namespace tessera::inline TESSERA_ISA::kernel::detail {
 
-/// Columns of a layer's weights: outputs, or inputs where they are transposed.
-struct WeightColumns {
-  Index first, count;
+/// Some of a layer's weights. Columns are outputs, or inputs where the weights are transposed; rows are the other.
+struct WeightPart {
+  Index column, columns;  // -1: all
+  Index row = 0, rows = -1;
 };
 
 /// Panels [column / tile_cols][tap][k][tile_cols] of the weights of the given taps: of W (k over inputs, columns over
 /// outputs) or of its transpose.
 template <class T>
 void pack_weights(const ConvShape& s, Index group, bool transposed, const Tap* tap, Index taps, const T* w, T* to,
-                  WeightColumns some = {0, -1}) {
+                  WeightPart some = {0, -1}) {
   constexpr Index N = tile_cols<T>;
-  const Index depth = transposed ? s.group_out() : s.group_in(),
+  const Index all_rows = transposed ? s.group_out() : s.group_in(),
               all_columns = transposed ? s.group_in() : s.group_out();
-  const Index columns = some.count < 0 ? all_columns : some.count;
+  const Index columns = some.columns < 0 ? all_columns : some.columns, depth = some.rows < 0 ? all_rows : some.rows;
   const Index panels = (columns + N - 1) / N;
   parallel_for(panels * taps, 4, [&](Index begin, Index end) {
     for (Index p = begin; p < end; ++p) {
       const Index j = p / taps * N;
       const View<T> all{w + tap[p % taps].weight * s.group_in() * s.out_channels + group * s.group_out(),
                         s.out_channels, 1};
-      const View<T> part = (transposed ? all.transposed() : all).at(0, some.first + j);
+      const View<T> part = (transposed ? all.transposed() : all).at(some.row, some.column + j);
       pack_panel<N>(to + p * depth * N, part, depth, columns - j < N ? columns - j : N);
     }
   });
@@ -62,10 +63,11 @@ template <class T>
 
 /// to[i][to_offset + j] = bias[j] + sum over taps of row[tap * count + i][row_offset + k] panel[tap][k][j], for the
 /// `columns` first numbers of a panel. The table has tile_rows entries more, for a tile higher than the rows that
-/// remain; bias is a whole panel.
+/// remain; bias is a whole panel. `onto`: what is there takes the place of the bias, so that sums over a part of the
+/// channels go on where those before them ended, with the bits of one sum.
 template <class T>
 void multiply_rows(const T* const* row, Index row_offset, Index taps, Index count, Index depth, const T* panel,
-                   const T* bias, T* const* to, Index to_offset, Index columns) {
+                   const T* bias, T* const* to, Index to_offset, Index columns, bool onto = false) {
   constexpr Index N = tile_cols<T>;
   for (Index i = 0, rows; i < count; i += rows) {
     rows = next_rows(count - i);
@@ -75,8 +77,9 @@ void multiply_rows(const T* const* row, Index row_offset, Index taps, Index coun
       for (Index r = 0; r < rows; ++r) expect_stores(to[i + r] + to_offset);
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
+        const T* const start = onto ? to[i + r] + to_offset : bias;
 #pragma GCC unroll 8
-        for (int v = 0; v < tile_regs; ++v) acc[r][v] = Pack<T>::load(bias + v * lanes_of<T>);
+        for (int v = 0; v < tile_regs; ++v) acc[r][v] = Pack<T>::load(start + v * lanes_of<T>);
       }
       for (Index t = 0; t < taps; ++t) {
         RowPointers<T, R> a;

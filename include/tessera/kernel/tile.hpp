@@ -148,37 +148,54 @@ template <class T>
   constexpr Index L = lanes_of<T>;
   const Index registers = (W + L - 1) / L, spill = registers * L - W;
   const Index whole = K - (spill + W - 1) / W;  // rows after these would spill over the panel's end
-  if (from.row_stride == 1 && L > 1) {
-    for (Index k = 0; k < K; k += L) {
-      const Index left = K - k < L ? K - k : L;
-      for (Index c = registers - 1; c >= 0; --c) {  // falling, so that what spills over a row's end is overwritten
-        Pack<T> square[L];
-        const T* column = from.data + k + c * L * from.col_stride;
-        const Index columns = c < registers - 1 ? L : L - spill;
-        if (left == L && n == W) {
+  const auto turn = [=](Index k, Index c) {     // L rows of the panel's register c
+    const Index left = K - k < L ? K - k : L, columns = c < registers - 1 ? L : L - spill;
+    const T* column = from.data + k + c * L * from.col_stride;
+    Pack<T> square[L];
+    if (left == L && n == W) {
 #pragma GCC unroll 16
-          for (Index j = 0; j < L; ++j) {
-            square[j] = j < columns ? Pack<T>::load(column + j * from.col_stride) : Pack<T>(T(0));
-          }
-        } else {
-          for (Index j = 0; j < L; ++j) {
-            square[j] = c * L + j < n ? load_some<T>(column + j * from.col_stride, left) : Pack<T>(T(0));
-          }
-        }
+      for (Index j = 0; j < L; ++j) {
+        square[j] = j < columns ? Pack<T>::load(column + j * from.col_stride) : Pack<T>(T(0));
+      }
+    } else {
+      for (Index j = 0; j < L; ++j) {
+        square[j] = c * L + j < n ? load_some<T>(column + j * from.col_stride, left) : Pack<T>(T(0));
+      }
+    }
+    transpose_square<T>(square);
+    T* at = to + k * W + c * L;
+    if (k + L <= whole) {
+#pragma GCC unroll 16
+      for (Index t = 0; t < L; ++t) square[t].store(at + t * W);
+    } else {
+      for (Index t = 0; t < left; ++t, at += W) {
+        if (columns == L || k + t < whole)
+          square[t].store(at);
+        else
+          store_some<T>(at, square[t], columns);
+      }
+    }
+  };
+  if (from.row_stride == 1 && L > 1 && spill == 0) {
+    // Register by register: as many columns are read side by side as the processor fetches ahead. All of the panel's
+    // at once come from memory at 0.4 of the speed, from L2 at 0.5.
+    for (Index c = 0; c < registers; ++c) {
+      Index k = 0;
+      for (; n == W && k + L <= K; k += L) {
+        const T* column = from.data + k + c * L * from.col_stride;
+        Pack<T> square[L];
+#pragma GCC unroll 16
+        for (Index j = 0; j < L; ++j) square[j] = Pack<T>::load(column + j * from.col_stride);
         transpose_square<T>(square);
         T* at = to + k * W + c * L;
-        if (k + L <= whole) {
 #pragma GCC unroll 16
-          for (Index t = 0; t < L; ++t) square[t].store(at + t * W);
-        } else {
-          for (Index t = 0; t < left; ++t, at += W) {
-            if (columns == L || k + t < whole)
-              square[t].store(at);
-            else
-              store_some<T>(at, square[t], columns);
-          }
-        }
+        for (Index t = 0; t < L; ++t) square[t].store(at + t * W);
       }
+      for (; k < K; k += L) turn(k, c);
+    }
+  } else if (from.row_stride == 1 && L > 1) {
+    for (Index k = 0; k < K; k += L) {
+      for (Index c = registers - 1; c >= 0; --c) turn(k, c);  // falling: what spills over a row's end is overwritten
     }
   } else {
     for (Index k = 0; k < K; ++k) {

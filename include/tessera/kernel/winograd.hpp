@@ -39,15 +39,15 @@ inline constexpr Index winograd_block = 48;
 /// What differs between F(2x2, 3x3), F(4x4, 3x3) and others: all else is compiled once.
 template <class T>
 struct WinogradForm {
-  Index points;
+  Index points, parts;  // the channels of V are those of so many kernels, one after the other
   void (*input)(const Tiling&, const T*, Index, Index, const Rows&, const T*, T*);
   void (*output)(const Tiling&, const T*, const Rows&, Index, Index, Index, Index, const ConvAddends<T>&, T*);
-  void (*weights)(const ConvShape&, const T*, bool, T*, WeightColumns);
+  void (*weights)(const ConvShape&, const T*, bool, T*, WeightPart);
 };
 template <int M, class T>
 WinogradForm<T> winograd_form() {
   using W = Winograd<M>;
-  return {W::T * W::T, winograd_input<W, T>, winograd_output<W, T>, winograd_weights<M, T>};
+  return {W::T * W::T, 1, winograd_input<W, T>, winograd_output<W, T>, winograd_weights<M, T>};
 }
 
 /// Columns whose transformed weights are made ready together where they are used once: 16 MB of them. All of a layer's
@@ -60,8 +60,9 @@ Index winograd_together(const Tiling& g, Index points) {
 }
 
 /// Few tiles: each panel of columns has one owner, who makes its weights ready in the second cache and uses them up
-/// before the next. Those come as u, or, where that is nullptr, are made from w. Where there are more threads than
-/// panels, owners share a panel's tiles.
+/// before the next: a part of the channels at a time, where the products of the tiles are less than the weights. Those
+/// come as u, or, where that is nullptr, are made from w. Where there are more threads than panels, owners share a
+/// panel's tiles.
 template <class T>
 void winograd_few_tiles(const WinogradForm<T>& form, const Tiling& g, const ConvShape& s, bool adjoint, const T* x,
                         const T* u, const T* w, const ConvAddends<T>& add, T* y) {
@@ -69,7 +70,11 @@ void winograd_few_tiles(const WinogradForm<T>& form, const Tiling& g, const Conv
   const Index points = form.points, panels = (g.out + N - 1) / N, threads = workers::threads();
   const Index wanted = (threads + panels - 1) / panels, most = (g.total + tile_rows - 1) / tile_rows;
   const Index groups = wanted < most ? wanted : most, together = (g.total + groups - 1) / groups;
-  const Index u_step = point_step_of_weights<T>(g.in, u ? g.out : N);
+  const Index u_step = point_step_of_weights<T>(g.in, g.out);
+  constexpr Index cached = Index{1} << 18;  // numbers of U, 1 MB
+  const Index channels = g.in / form.parts;
+  const Index pieces = u || 2 * together > channels ? 1 : (channels * points * N + cached - 1) / cached;
+  const Index depth = u || pieces == 1 ? g.in : (channels + pieces - 1) / pieces;
   const Rows v_rows(g.total, g.in), p_rows(together, N);
   const Scratch<T> zeros(g.in + N), v(points * v_rows.step);
   for (Index c = 0; c < g.in + N; ++c) zeros[c] = T(0);
@@ -83,14 +88,18 @@ void winograd_few_tiles(const WinogradForm<T>& form, const Tiling& g, const Conv
     const Index first = task % groups * together;
     const Index count = g.total - first < together ? g.total - first : together;
     if (count <= 0) return;
-    const Scratch<T> p(points * p_rows.step), made(u ? 0 : points * u_step);
+    const Scratch<T> p(points * p_rows.step), made(u ? 0 : points * point_step_of_weights<T>(depth, N));
     const Scratch<T*> p_row(count + tile_rows);
     row_table(p.data(), p_rows.pitch, count, p_row.data());
-    if (!u) form.weights(s, w, adjoint, made.data(), {j, columns});
-    for (Index point = 0; point < points; ++point) {
-      multiply_rows(v_row.data() + first, point * v_rows.step, 1, count, g.in,
-                    u ? u + point * u_step + j * g.in : made.data() + point * u_step, zeros.data(), p_row.data(),
-                    point * p_rows.step, N);
+    for (Index c = 0, some; c < g.in; c += some) {
+      some = depth == g.in || channels - c % channels > depth ? depth : channels - c % channels;
+      const Index made_step = point_step_of_weights<T>(some, N);
+      if (!u) form.weights(s, w, adjoint, made.data(), {j, columns, c, depth == g.in ? -1 : some});
+      for (Index point = 0; point < points; ++point) {
+        multiply_rows(v_row.data() + first, point * v_rows.step + c, 1, count, some,
+                      u ? u + point * u_step + j * g.in : made.data() + point * made_step, zeros.data(), p_row.data(),
+                      point * p_rows.step, N, c > 0);
+      }
     }
     form.output(g, p.data(), p_rows, first, count, j, j + columns, add, y);
   });
@@ -98,11 +107,11 @@ void winograd_few_tiles(const WinogradForm<T>& form, const Tiling& g, const Conv
 
 /// Many tiles, from the transformed weights of some columns.
 template <class T>
-void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, const T* u, WeightColumns some,
+void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, const T* u, WeightPart some,
                     const ConvAddends<T>& add, T* y) {
   constexpr Index N = tile_cols<T>;
-  const Index points = form.points, last = some.first + some.count;
-  const Index u_step = point_step_of_weights<T>(g.in, some.count);
+  const Index points = form.points, last = some.column + some.columns;
+  const Index u_step = point_step_of_weights<T>(g.in, some.columns);
   Scratch<T> zeros(g.in + N);  // for what lies outside the picture, and as the bias of the products
   for (Index c = 0; c < g.in + N; ++c) zeros[c] = T(0);
   const Index block = even_block(g.total, winograd_block, 4);
@@ -115,9 +124,9 @@ void winograd_tiles(const WinogradForm<T>& form, const Tiling& g, const T* x, co
     row_table<const T>(v.data(), v_rows.pitch, count, v_row.data());
     row_table(p.data(), p_rows.pitch, count, p_row.data());
     form.input(g, x, begin, count, v_rows, zeros.data(), v.data());
-    for (Index j = some.first; j < last; j += N) {
+    for (Index j = some.column; j < last; j += N) {
       for (Index point = 0; point < points; ++point) {
-        multiply_rows(v_row.data(), point * v_rows.step, 1, count, g.in, u + point * u_step + (j - some.first) * g.in,
+        multiply_rows(v_row.data(), point * v_rows.step, 1, count, g.in, u + point * u_step + (j - some.column) * g.in,
                       zeros.data(), p_row.data(), point * p_rows.step, N);
       }
       form.output(g, p.data(), p_rows, begin, count, j, j + N < last ? j + N : last, add, y);
@@ -134,7 +143,7 @@ void winograd_convolve(const WinogradForm<T>& form, const Tiling& g, const ConvS
   const Index together = winograd_together<T>(g, form.points);
   const Scratch<T> made(form.points * point_step_of_weights<T>(g.in, together));
   for (Index first = 0; first < g.out; first += together) {
-    const WeightColumns some{first, g.out - first < together ? g.out - first : together};
+    const WeightPart some{first, g.out - first < together ? g.out - first : together};
     form.weights(s, w, adjoint, made.data(), some);
     winograd_tiles(form, g, x, static_cast<const T*>(made.data()), some, add, y);
   }

@@ -72,7 +72,7 @@ inline void halving_taps(Index phase, bool turned, Tap* tap) {
 }
 /// U of all phases below one another; for the adjoint by the input that of the phase with whose weights w begins.
 template <class T>
-void halving_weights(const ConvShape& s, const T* w, bool adjoint, T* u, WeightColumns some) {
+void halving_weights(const ConvShape& s, const T* w, bool adjoint, T* u, WeightPart some) {
   Tap tap[16];
   const Index phases = adjoint ? 1 : 4;
   for (Index p = 0; p < phases; ++p) halving_taps(p, adjoint, tap + 4 * p);
@@ -92,7 +92,8 @@ void halving_input(const Tiling& g, const T* x, Index first, Index count, const 
 template <class T>
 WinogradForm<T> halving_form(bool adjoint) {
   using W = WinogradHalving;
-  return {W::T * W::T, adjoint ? winograd_input<W, T> : halving_input<T>, winograd_output<W, T>, halving_weights<T>};
+  return {W::T * W::T, adjoint ? 1 : 4, adjoint ? winograd_input<W, T> : halving_input<T>, winograd_output<W, T>,
+          halving_weights<T>};
 }
 inline Tiling halving_tiling(const ConvShape& s) {
   Tiling g(s, false, WinogradHalving::Side);
