@@ -39,11 +39,17 @@ void check(const ConvShape& s, double limit) {
   kernel::winograd<M>(s, false, x.data(), u.data(), bias.data(), y.data());
   kernel::conv_plain(s, xd.data(), wd.data(), bd.data(), yd.data());
   CHECK(relative_error(y, yd) <= limit);
+  std::vector<float> fresh(outputs(s)), fresh_dx(inputs(s));
+  const float* const none = nullptr;
+  kernel::winograd<M>(s, false, x.data(), none, w.data(), kernel::ConvAddends<float>{bias.data()}, fresh.data());
+  CHECK((fresh == y));
   u.resize(static_cast<std::size_t>(kernel::winograd_packed<M, float>(s, true)));
   kernel::winograd_weights<M>(s, w.data(), true, u.data());
   kernel::winograd<M, float>(s, true, dy.data(), u.data(), nullptr, dx.data());
   kernel::conv_input_adjoint_plain(s, dyd.data(), wd.data(), dxd.data());
   CHECK(relative_error(dx, dxd) <= limit);
+  kernel::winograd<M>(s, true, dy.data(), none, w.data(), kernel::ConvAddends<float>{}, fresh_dx.data());
+  CHECK((fresh_dx == dx));
   kernel::winograd_weight_adjoint<M>(s, x.data(), dy.data(), dw.data());
   kernel::conv_weight_adjoint_plain(s, xd.data(), dyd.data(), dwd.data());
   CHECK(relative_error(dw, dwd) <= limit);
@@ -52,11 +58,12 @@ void check(const ConvShape& s, double limit) {
 }  // namespace
 
 TEST_CASE("Winograd's errors stay far inside 1e-5", "[kernel]") {
-  // Smaller than the tile, not a multiple of it, channels that fill no panel, and more tiles than one block.
+  // Smaller than the tile, not a multiple of it, channels that fill no panel, more tiles than one block, and so many
+  // channels that a few tiles take their weights part by part.
   for (const ConvShape& s :
        {three_by_three(1, 1, 1, 1, 1), three_by_three(2, 3, 5, 3, 2), three_by_three(1, 9, 6, 17, 37),
         three_by_three(2, 8, 8, 64, 64), three_by_three(1, 7, 7, 33, 31, 0), three_by_three(1, 4, 4, 16, 50, 2),
-        three_by_three(4, 22, 21, 48, 40)}) {
+        three_by_three(4, 22, 21, 48, 40), three_by_three(1, 5, 6, 320, 310)}) {
     check<2>(s, 2e-6);
     check<4>(s, 5e-6);
   }

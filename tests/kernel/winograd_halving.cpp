@@ -98,7 +98,7 @@ TEST_CASE("halving by Winograd equals the plain loops", "[kernel]") {
 
 TEST_CASE("halving has the same bits through conv(), from kept weights, and for an item alone and in a batch",
           "[kernel]") {
-  for (const ConvShape& s : {halving(27, 16, 16, 64, 48), halving(5, 14, 14, 64, 33)}) {
+  for (const ConvShape& s : {halving(27, 16, 16, 64, 48), halving(5, 14, 14, 64, 33), halving(2, 8, 8, 448, 256)}) {
     REQUIRE((kernel::conv_way<float>(s) == kernel::ConvWay::halving &&
              kernel::conv_way<float>(s, true) == kernel::ConvWay::halving));
     const Case c(s);
