@@ -153,7 +153,7 @@ int complete_sprites(int argc, char** argv) {
       },
       look);
   twin.write(trainer);
-  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   if (!o.output.empty()) save(o.output, net, {{"model", "pixel_rnn"}}, DType::f16);
   curve.add(look());
   if (o.steps > 0) curve.write(trainer.history());

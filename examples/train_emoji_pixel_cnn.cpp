@@ -157,7 +157,7 @@ int learn(CaptionedPixelCnn<float>& net, const EmojiPixels& data, const Options&
                                   module.condition(tape.ids(batch.tokens)));
       },
       look);
-  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   if (!o.output.empty()) save(o.output, net, {{"model", "emoji_pixel_cnn"}}, DType::f16);
   curve.add(look());
   curve.write(trainer.history());

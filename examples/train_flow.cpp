@@ -82,7 +82,7 @@ int train_flow(int argc, char** argv) {
       },
       interrupt);
   twin.write(trainer);
-  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   const Glow& best = *trainer.average();
   std::printf("test: %.4f bits a pixel after %lld steps, %.0f s\n",
               flow_bits(best, slice(test.pictures, 0, 0, o.tested), Noise{o.seed}.fork(900)),

@@ -250,7 +250,7 @@ int train_gan(int argc, char** argv) {
       write_sheet(o.folder + "/sample-" + std::to_string(p.step) + ".png", *trainer.average(), s);
   };
   if (!o.only_export && trainer.run(data, watch, interrupt) == TrainEnd::interrupted) {
-    return say_interrupted(program, trainer.steps_done(), "round");
+    return say_interrupted(program, trainer, "round");
   }
   const Generator_& best = *trainer.average();
   if (!o.sheet.empty()) write_sheet(o.sheet, best, s);

@@ -187,7 +187,7 @@ bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& mode
   line.finish();
   twin.write(trainer);
   if (end != TrainEnd::interrupted) return false;
-  say_interrupted(program, trainer.steps_done(), "draft step");
+  say_interrupted(program, trainer, "draft step");
   return true;
 }
 
@@ -273,7 +273,7 @@ int train_image_gpt(int argc, char** argv) {
       write_sample(o.folder + "/sample-" + std::to_string(p.step) + ".png", with_weights(model, net));
   });
   twin.write(trainer);
-  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   curve.add(look());
   curve.write(trainer.history());
   to_file(with_weights(model, net)).write(o.output);

@@ -223,7 +223,7 @@ int train_paint(int argc, char** argv) {
       interrupt);
   line.finish();
   write_curve(o.curve, trainer.history());
-  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   write_model();
   std::fprintf(stderr, "wrote %s\n", printable(o.output).c_str());
   return exit_done;

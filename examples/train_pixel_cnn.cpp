@@ -148,7 +148,7 @@ int learn(PixelCnn<float>& net, const Fashion& test, const Options& o) {
         return module.loss(tape, rows_of(train.pictures, items), one_hot(rows_of(train.labels, items)));
       },
       [&] { return look(500); });
-  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   if (!o.output.empty()) save(o.output, net, {{"model", "pixel_cnn"}}, DType::f16);
   curve.add(look(o.tested));
   curve.write(trainer.history());

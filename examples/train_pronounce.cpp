@@ -260,7 +260,7 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
       },
       look);
   twin.write(trainer);
-  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   curve.add(look());
   curve.write(trainer.history());
   std::fprintf(stderr, "training took %.0f s\n", trainer.seconds());

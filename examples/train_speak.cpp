@@ -354,7 +354,7 @@ int train_speak(int argc, char** argv) {
   line.finish();
   twin.write(trainer);
   write_curve(o.curve, trainer.history(), unigram);
-  if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer.steps_done()); }
+  if (end == TrainEnd::interrupted) { return say_interrupted(program, trainer); }
   std::fprintf(stderr, "weights as they are: ");
   test(net, 64);
   std::fprintf(stderr, "averaged weights:    ");

@@ -113,7 +113,7 @@ int run(M vae, const Options& o) {
       },
       interrupt);
   twin.write(trainer);
-  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer.steps_done());
+  if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   std::printf("trained %lld steps in %.0f s\n", static_cast<long long>(trainer.steps_done()), trainer.seconds());
   evaluate(vae, data, o);
   if (!o.sheet.empty()) write_sheet(vae, data, o);

@@ -74,7 +74,7 @@ std::optional<GptModel> train_characters(const char* program, const CharTraining
   const TrainEnd end = run_with_looks(trainer, curve, loss, look);
   twin.write(trainer);
   if (end == TrainEnd::interrupted) {
-    say_interrupted(program, trainer.steps_done());
+    say_interrupted(program, trainer);
     return std::nullopt;
   }
   curve.add(look());

@@ -7,6 +7,7 @@
 #include <tessera/train/interrupt.hpp>
 #include <tessera/train/loop.hpp>
 
+#include "examples/support/cli.hpp"
 #include "examples/support/learning_curve.hpp"
 #include "examples/support/training_log.hpp"
 
@@ -19,6 +20,14 @@ Resumed go_on(const std::string& program, AnyTrainer& trainer, const std::string
   warn_of(program, resumed);
   say_resumed(resumed, unit);
   return resumed;
+}
+
+/// The same command goes on only where checkpoints are kept. Returns exit_interrupted.
+template <class AnyTrainer>
+int say_interrupted(const std::string& program, const AnyTrainer& trainer, const std::string& unit = "step") {
+  if (!trainer.config().checkpoint.empty()) return say_interrupted(program, trainer.steps_done(), unit);
+  complain(program, "interrupted; nothing is kept without --folder");
+  return exit_interrupted;
 }
 
 /// Runs to the end or until Ctrl-C. `watch` sees every step before the look of that step; the look after the last step
