@@ -23,6 +23,7 @@
 #include "examples/support/emoji.hpp"
 #include "examples/support/rows.hpp"
 #include "examples/support/training.hpp"
+#include "examples/support/training_options.hpp"
 #include "examples/support/twin_file.hpp"
 
 using namespace tessera;
@@ -33,12 +34,11 @@ namespace {
 constexpr const char* program = "complete_sprites";
 constexpr Index side = 20, colours = 64, pixels = side * side, given = pixels / 2;
 
-struct Options {
-  Index steps = 3000, batch = 16, hidden = 192, layers = 1, rows = 8, evaluate_every = 250, save_every = 250,
-        threads = 0;
-  double rate = 3e-3, temperature = 0.8;
-  std::uint64_t seed = 1;
-  std::string folder, output, curve, twin, sheet;
+struct Options : TrainingOptions {
+  Options() : TrainingOptions{.steps = 3000, .rate = 3e-3} {}
+  Index hidden = 192, layers = 1, rows = 8, evaluate_every = 250;
+  double temperature = 0.8;
+  std::string twin, sheet;
 };
 
 struct Data {
@@ -87,23 +87,18 @@ void write_sheet(const Options& o, const PixelRnn<float>& net, const Data& data)
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included; 0: none", 0, most);
-  cli.number("--batch", o.batch, "pictures a step", 1, 4096);
+  describe(cli, o,
+           {.rate = "learning rate; it falls to 0 along a cosine",
+            .seed_of = "weights, order and completions",
+            .least_steps = 0});
   cli.number("--hidden", o.hidden, "width of the LSTM", 1, 4096);
   cli.number("--layers", o.layers, "LSTMs one upon the other", 1, 8);
-  cli.option("--rate", o.rate, "learning rate (default 0.003); it falls to 0 along a cosine", 0, 1);
   cli.number("--temperature", o.temperature, "of the completions", 0, 100);
-  cli.option("--seed", o.seed, "of weights, order and completions (default 1)");
-  cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from");
-  cli.option("--output", o.output, "the finished weights, in half precision");
-  cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
   cli.option("--twin", o.twin, TwinFile::help);
   cli.option("--sheet", o.sheet, "a PNG of completed pictures, none of which was learned from");
   cli.number("--rows", o.rows, "how many of them", 1, 1000);
   cli.number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0,
              most);
-  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
-  cli.number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
 }
 
 int complete_sprites(int argc, char** argv) {
@@ -117,14 +112,7 @@ int complete_sprites(int argc, char** argv) {
   Rng rng(o.seed);
   PixelRnn<float> net({.side = side, .colours = colours, .hidden = o.hidden, .layers = o.layers}, rng);
   Trainer<PixelRnn<float>> trainer(net, {.rate = o.rate, .beta2 = 0.99, .decay = 0.02},
-                                   {.steps = o.steps,
-                                    .clip_norm = 1,
-                                    .schedule = {.decay = Decay::cosine, .warmup = 100, .total = o.steps + 1},
-                                    .seed = o.seed + 77,
-                                    .checkpoint = o.folder,
-                                    .checkpoint_every = o.save_every,
-                                    .keep = 2,
-                                    .items = o.batch});
+                                   o.config({.decay = Decay::cosine, .warmup = 100, .total = o.steps + 1}));
   go_on(program, trainer);
   TwinFile twin(o.twin, "pixel_rnn", trainer);
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),

@@ -22,6 +22,7 @@
 #include "examples/support/emoji_pixels.hpp"
 #include "examples/support/sample_sheet.hpp"
 #include "examples/support/training.hpp"
+#include "examples/support/training_options.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -31,39 +32,31 @@ namespace {
 constexpr const char* program = "train_emoji_pixel_cnn";
 constexpr Index side = EmojiPixels::side, colours = 256, words = 23;
 
-struct Options {
-  Index steps = 6500, hold = 4700, batch = 16, width = 32, layers = 8, kernel = 3, embed = 16, condition = 256,
-        map = 16, warmup = 200, evaluate_every = 500, save_every = 250, threads = 0;
-  double rate = 3e-3, decay = 0.05;
-  std::uint64_t seed = 1;
-  std::string folder, output, curve, sheet, score, text = TESSERA_WEIGHTS_DIR "/paint.safetensors";
+struct Options : TrainingOptions {
+  Options() : TrainingOptions{.steps = 6500, .rate = 3e-3} {}
+  Index hold = 4700, width = 32, layers = 8, kernel = 3, embed = 16, condition = 256, map = 16, warmup = 200,
+        evaluate_every = 500;
+  double decay = 0.05;
+  std::string sheet, score, text = TESSERA_WEIGHTS_DIR "/paint.safetensors";
 };
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  describe(cli, o, {.seed_of = "weights, palette, order and captions", .most_batch = 1024});
   cli.number("--hold", o.hold, "steps before the learning rate falls, in a line, to 0", 0, most);
-  cli.number("--batch", o.batch, "pictures a step", 1, 1024);
   cli.number("--width", o.width, "channels of each stack", 1, 4096);
   cli.number("--layers", o.layers, "gated layers", 1, 256);
   cli.number("--kernel", o.kernel, "their kernel but the first one's, which is 7", 3, 63);
   cli.number("--embed", o.embed, "width of a colour's vector; 0: its index is read as a number", 0, 4096);
   cli.number("--condition", o.condition, "width of what is made of the caption", 1, 4096);
   cli.number("--map", o.map, "channels of the caption's map; 0: it says the same at every pixel", 0, 1024);
-  cli.number("--rate", o.rate, "greatest learning rate", 0, 1);
-  cli.number("--warmup", o.warmup, "steps in which it rises", 0, most);
+  cli.number("--warmup", o.warmup, "steps in which the rate rises", 0, most);
   cli.number("--decay", o.decay, "weight decay", 0, 10);
-  cli.option("--seed", o.seed, "of weights, palette, order and captions (default 1)");
   cli.option("--text", o.text, "a model of train_paint whose text encoder is taken over");
-  cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from");
-  cli.option("--output", o.output, "the finished weights, in half precision");
-  cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
   cli.option("--sheet", o.sheet, "a PNG of 16 drawn pictures");
   cli.option("--score", o.score, "instead of training: weights of --output, made with the same --width ... --map");
   cli.number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0,
              most);
-  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
-  cli.number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
 }
 
 /// Colours [B, side^2] as a PixelCnn's levels, [B, side, side, 1].
@@ -124,14 +117,7 @@ int learn(CaptionedPixelCnn<float>& net, const EmojiPixels& data, const Options&
   freeze(net, "text.*");
   Trainer<CaptionedPixelCnn<float>> trainer(
       net, {.rate = o.rate, .beta2 = 0.98, .decay = o.decay},
-      {.steps = o.steps,
-       .clip_norm = 1,
-       .schedule = {.decay = Decay::linear, .warmup = o.warmup, .hold = o.hold, .total = o.steps},
-       .seed = o.seed + 77,
-       .checkpoint = o.folder,
-       .checkpoint_every = o.save_every,
-       .keep = 2,
-       .items = o.batch});
+      o.config({.decay = Decay::linear, .warmup = o.warmup, .hold = o.hold, .total = o.steps}));
   go_on(program, trainer);
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters, %lld of them the text encoder's\n",
                data.split.train.size(), data.split.held_out.size(), static_cast<long long>(parameter_count(net)),

@@ -24,6 +24,7 @@
 #include "examples/support/rows.hpp"
 #include "examples/support/sample_sheet.hpp"
 #include "examples/support/training.hpp"
+#include "examples/support/training_options.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -32,13 +33,17 @@ namespace {
 
 constexpr const char* program = "train_paint";
 
-struct Options {
-  Index steps = 10000, hold = 7500, even = 2850, focus = 6800, finish = 10000, batch = 64, sample_every = 500,
-        save_every = 500, threads = 0;
-  double rate = 1.5e-3, balance = 0.5;
-  std::uint64_t seed = 1;
-  std::string folder = "run", output = "paint.safetensors", curve, from;
-  bool only_export = false;
+struct Options : TrainingOptions {
+  Options()
+      : TrainingOptions{.steps = 10000,
+                        .batch = 64,
+                        .save_every = 500,
+                        .rate = 1.5e-3,
+                        .folder = "run",
+                        .output = "paint.safetensors"} {}
+  Index hold = 7500, even = 2850, focus = 6800, finish = 10000, sample_every = 500;
+  double balance = 0.5;
+  std::string from;
 };
 
 constexpr double unconditional = 0.1;  // share of the captions left empty, for classifier-free guidance
@@ -148,23 +153,18 @@ Batch batch_of(const Data& data, const Tensor<Index>& places, const Noise& noise
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  describe(cli, o,
+           {.seed_of = "weights, order and noise",
+            .output = "the finished model, in half precision",
+            .kept = "checkpoints and samples",
+            .exported = "the newest checkpoint's averaged weights"});
   cli.number("--hold", o.hold, "steps before the learning rate falls, in a line, to its end", 0, most);
   cli.number("--even", o.even, "steps in which all pictures are seen equally often; then rare ones more", 0, most);
   cli.number("--balance", o.balance, "rare ones by how much: 0 not at all, 1 every base name equally often", 0, 1);
   cli.number("--focus", o.focus, "steps after which most training is done near the noise", 0, most);
   cli.number("--finish", o.finish, "steps after which most training is done near the picture", 0, most);
   cli.option("--from", o.from, "weights to start from, as --output writes them, instead of random ones");
-  cli.number("--batch", o.batch, "pictures a step", 1, 4096);
-  cli.number("--rate", o.rate, "learning rate", 0, 1);
-  cli.option("--seed", o.seed, "of weights, order and noise (default 1)");
-  cli.option("--folder", o.folder, "where checkpoints and samples go, and a run goes on from (default run)");
-  cli.option("--output", o.output, "the finished model, in half precision (default paint.safetensors)");
   cli.number("--sample-every", o.sample_every, "steps between sheets of 16 pictures; 0: none", 0, most);
-  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
-  cli.option("--curve", o.curve, "a PNG of the loss over the steps, with every checkpoint and at the end");
-  cli.option("--threads", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
-  cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
 }
 
 int train_paint(int argc, char** argv) {
@@ -178,22 +178,14 @@ int train_paint(int argc, char** argv) {
   Rng rng(o.seed);
   Net net(network(), rng);
   if (!o.from.empty()) get(Safetensors::read(o.from), net);  // its tokenizer is learned again, from the same names
-  Trainer<Net> trainer(
-      net, {.rate = o.rate, .beta2 = 0.99, .decay = 0.01},
-      {.steps = o.steps,
-       .clip_norm = 1,
-       .ema_decay = 0.999,
-       .schedule = {.decay = Decay::linear, .warmup = 300, .hold = o.hold, .total = o.steps, .floor = 0.02},
-       .seed = o.seed + 77,
-       .checkpoint = o.folder,
-       .checkpoint_every = o.save_every,
-       .keep = 2,
-       .items = o.batch});
+  TrainConfig config =
+      o.config({.decay = Decay::linear, .warmup = 300, .hold = o.hold, .total = o.steps, .floor = 0.02});
+  config.ema_decay = 0.999;
+  Trainer<Net> trainer(net, {.rate = o.rate, .beta2 = 0.99, .decay = 0.01}, config);
   const Resumed resumed = go_on(program, trainer);
   const auto write_model = [&] { to_file(model_of(data, *trainer.average())).write(o.output); };
   if (o.only_export) {
-    if (resumed.path.empty())
-      throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
+    o.check_export(resumed);
     write_model();
     write_curve(o.curve, trainer.history());
     std::fprintf(stderr, "wrote %s: the weights of step %lld\n", printable(o.output).c_str(),

@@ -22,6 +22,7 @@
 #include "examples/support/picture_classifier.hpp"
 #include "examples/support/rows.hpp"
 #include "examples/support/training.hpp"
+#include "examples/support/training_options.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -31,28 +32,23 @@ namespace {
 constexpr const char* program = "train_pixel_cnn";
 constexpr Index classes = 10, side = 28, shown = 40;
 
-struct Options {
-  Index steps = 9000, batch = 16, width = 32, layers = 6, kernel = 3, map = 16, mixture = 5, tested = 10000,
-        evaluate_every = 500, drawn = 100, save_every = 500, threads = 0;
-  double rate = 2e-3;
-  std::uint64_t seed = 1;
-  std::string folder, output, curve, sheet, classifier, score;
+struct Options : TrainingOptions {
+  Options() : TrainingOptions{.steps = 9000, .save_every = 500, .rate = 2e-3} {}
+  Index width = 32, layers = 6, kernel = 3, map = 16, mixture = 5, tested = 10000, evaluate_every = 500, drawn = 100;
+  std::string sheet, classifier, score;
 };
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
-  cli.number("--batch", o.batch, "pictures a step", 1, 60000);
+  describe(cli, o,
+           {.rate = "Adam's learning rate; it falls to 0 along a cosine",
+            .seed_of = "weights, order and drawing",
+            .most_batch = 60000});
   cli.number("--width", o.width, "channels of each stack", 1, 4096);
   cli.number("--layers", o.layers, "gated layers", 1, 256);
   cli.number("--kernel", o.kernel, "their kernel but the first one's, which is 7", 3, 63);
   cli.number("--map", o.map, "channels of each class's map; 0: the class says the same at every pixel", 0, 1024);
   cli.number("--mixture", o.mixture, "logistics in the mixture; 0: a softmax of 256 levels", 0, 1024);
-  cli.option("--rate", o.rate, "Adam's learning rate (default 0.002); it falls to 0 along a cosine", 0, 1);
-  cli.option("--seed", o.seed, "of weights, order and drawing (default 1)");
-  cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from");
-  cli.option("--output", o.output, "the finished weights, in half precision");
-  cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
   cli.option("--sheet", o.sheet, "a PNG of drawn pictures, a column a class");
   cli.option("--classifier", o.classifier, "weights of train_classifier: looks at the drawn pictures");
   cli.option("--score", o.score, "instead of training: weights of --output, made with the same --width ... --mixture");
@@ -61,8 +57,6 @@ void describe(Cli& cli, Options& o) {
              10000);
   cli.number("--evaluate-every", o.evaluate_every, "steps between looks at the test pictures; 0: at the end only", 0,
              most);
-  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
-  cli.number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
 }
 
 /// Bits a dimension of the first `count` pictures.
@@ -118,14 +112,7 @@ double agreement(const std::string& weights, const Tensor<std::uint8_t>& picture
 int learn(PixelCnn<float>& net, const Fashion& test, const Options& o) {
   const Fashion train = read_fashion(FashionPart::train);
   Trainer<PixelCnn<float>> trainer(net, {.rate = o.rate, .beta2 = 0.99, .decay = 0.01},
-                                   {.steps = o.steps,
-                                    .clip_norm = 1,
-                                    .schedule = {.decay = Decay::cosine, .warmup = 100, .total = o.steps + 1},
-                                    .seed = o.seed + 77,
-                                    .checkpoint = o.folder,
-                                    .checkpoint_every = o.save_every,
-                                    .keep = 2,
-                                    .items = o.batch});
+                                   o.config({.decay = Decay::cosine, .warmup = 100, .total = o.steps + 1}));
   go_on(program, trainer);
   std::fprintf(stderr, "%lld parameters\n", static_cast<long long>(parameter_count(net)));
 

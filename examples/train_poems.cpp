@@ -28,15 +28,19 @@ namespace {
 
 constexpr const char* program = "train_poems";
 
+CharTraining recipe() {
+  CharTraining training;
+  training.steps = 900;
+  training.batch = 32;
+  training.rate = 2e-3;
+  training.output = "poems.safetensors";
+  training.context = 72;  // a lushi of sevens has 67 characters, its name and its end included
+  training.dropout = 0.3;
+  return training;
+}
+
 struct Options {
-  CharTraining training{.steps = 900,
-                        .width = 128,
-                        .context = 72,  // a lushi of sevens has 67 characters, its name and its end included
-                        .batch = 32,
-                        .rate = 2e-3,
-                        .dropout = 0.3,
-                        .folder = "run",
-                        .output = "poems.safetensors"};
+  CharTraining training = recipe();
   std::string poems = "/usr/share/games/fortunes", measure;
   Index count = 100, show = 1;
   double temperature = 0.8, others = 0.4;

@@ -20,6 +20,7 @@
 #include "examples/support/cli.hpp"
 #include "examples/support/pronounce_model.hpp"
 #include "examples/support/training.hpp"
+#include "examples/support/training_options.hpp"
 #include "examples/support/twin_file.hpp"
 
 using namespace tessera;
@@ -29,21 +30,28 @@ namespace {
 
 constexpr const char* program = "train_pronounce";
 
-struct Options {
-  std::string model = "transformer", folder = "run", output = "pronounce.safetensors", curve, twin, score, judge;
-  Index steps = 22000, batch = 64, warmup = 500, width = 128, heads = 4, layers = 3, hidden = 344, lengths = 5,
-        words = 0, test_words = 0, evaluate_every = 1000, save_every = 500, threads = 0;
-  double rate = 1.5e-3, decay = 0.01, dropout = 0.1, smoothing = 0.1;
-  std::uint64_t seed = 1;
-  bool only_export = false;
+struct Options : TrainingOptions {
+  Options()
+      : TrainingOptions{.steps = 22000,
+                        .batch = 64,
+                        .save_every = 500,
+                        .rate = 1.5e-3,
+                        .folder = "run",
+                        .output = "pronounce.safetensors"} {}
+  std::string model = "transformer", twin, score, judge;
+  Index warmup = 500, width = 128, heads = 4, layers = 3, hidden = 344, lengths = 5, words = 0, test_words = 0,
+        evaluate_every = 1000;
+  double decay = 0.01, dropout = 0.1, smoothing = 0.1;
 };
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
   cli.option("--model", o.model, "transformer, recurrent, length, fixed or ctc (default transformer)");
-  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
-  cli.number("--batch", o.batch, "words a step", 1, 4096);
-  cli.number("--rate", o.rate, "greatest learning rate", 0, 1);
+  describe(cli, o,
+           {.batch_of = "words",
+            .seed_of = "weights, order and dropout",
+            .output = "the finished model, in half precision",
+            .exported = "the newest checkpoint's averaged weights"});
   cli.number("--warmup", o.warmup, "steps in which the rate rises", 0, most);
   cli.number("--decay", o.decay, "weight decay", 0, 10);
   cli.number("--dropout", o.dropout, "share of numbers dropped in training", 0, 0.9);
@@ -52,21 +60,14 @@ void describe(Cli& cli, Options& o) {
   cli.number("--heads", o.heads, "attention heads, not for recurrent", 1, 64);
   cli.number("--layers", o.layers, "blocks of each half, not for recurrent", 1, 64);
   cli.number("--hidden", o.hidden, "numbers of recurrent's state", 2, 4096);
-  cli.option("--seed", o.seed, "of weights, order and dropout (default 1)");
-  cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default run)");
-  cli.option("--output,-o", o.output, "the finished model, in half precision (default pronounce.safetensors)");
-  cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
   cli.option("--twin", o.twin, TwinFile::help);
   cli.number("--evaluate-every", o.evaluate_every, "steps between looks at held-out words; 0: at the end only", 0,
              most);
-  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
   cli.number("--words", o.words, "learn from so many words only; 0: all", 0, most);
   cli.number("--test-words", o.test_words, "score so many held-out words only; 0: all", 0, most);
   cli.option("--score", o.score, "no training: the figures of this model");
   cli.number("--lengths", o.lengths, "how many lengths `length` tries side by side, beside the likeliest alone", 1, 31);
   cli.option("--judge", o.judge, "a transformer that ranks what `length` offers");
-  cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
-  cli.number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
 }
 
 /// Every (word, pronunciation) to learn from.
@@ -209,16 +210,10 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
   };
   const Pairs pairs(data.train, o.words, can), tests(data.held_out, 0, can);
   LengthSampler sampler(pairs.lengths, o.batch, o.seed);
-  Trainer<Net> trainer(net, {.rate = o.rate, .beta2 = 0.98, .decay = o.decay},
-                       {.steps = o.steps,
-                        .clip_norm = 1,
-                        .ema_decay = 0.999,
-                        .schedule = {.decay = Decay::cosine, .warmup = std::min(o.warmup, o.steps / 10), .floor = 0.01},
-                        .seed = o.seed,
-                        .checkpoint = o.folder,
-                        .checkpoint_every = o.save_every,
-                        .keep = 2,
-                        .items = o.batch});
+  TrainConfig config = o.config({.decay = Decay::cosine, .warmup = std::min(o.warmup, o.steps / 10), .floor = 0.01});
+  config.ema_decay = 0.999;
+  config.seed = o.seed;
+  Trainer<Net> trainer(net, {.rate = o.rate, .beta2 = 0.98, .decay = o.decay}, config);
   const Resumed resumed = go_on(program, trainer);
   const auto finish = [&] {
     const Pronouncer model(std::make_shared<const Net>(*trainer.average()));
@@ -229,8 +224,7 @@ int train(Net net, const Options& o, const PronouncingDictionary& data) {
     return exit_done;
   };
   if (o.only_export) {
-    if (resumed.path.empty())
-      throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
+    o.check_export(resumed);
     return finish();
   }
   std::fprintf(stderr, "%zu pairs of %zu words, %zu words held out; %lld parameters, %lld steps an epoch\n",

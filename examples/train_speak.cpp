@@ -23,6 +23,7 @@
 #include "examples/support/cli.hpp"
 #include "examples/support/plot.hpp"
 #include "examples/support/training.hpp"
+#include "examples/support/training_options.hpp"
 #include "examples/support/twin_file.hpp"
 #include "examples/support/voice.hpp"
 #include "examples/support/voice_model.hpp"
@@ -34,13 +35,18 @@ namespace {
 
 constexpr const char* program = "train_speak";
 
-struct Options {
-  Index steps = 12000, batch = 4, frames = 32, save_every = 500, test_every = 1000, clips = 0, threads = 0;
-  double rate = 2e-3, disturb = 12;
-  std::uint64_t seed = 1;
-  std::string folder = "voice", output = "speak.safetensors", curve, twin, from;
+struct Options : TrainingOptions {
+  Options()
+      : TrainingOptions{.steps = 12000,
+                        .batch = 4,
+                        .save_every = 500,
+                        .rate = 2e-3,
+                        .folder = "voice",
+                        .output = "speak.safetensors"} {}
+  Index frames = 32, test_every = 1000, clips = 0;
+  double disturb = 12;
+  std::string twin, from;
   VoiceNet<float>::Config net;
-  bool only_export = false;
 };
 
 /// A clip as units, whole frames of them, silence at the end; and how it moves.
@@ -246,26 +252,23 @@ void write_curve(const std::string& path, const Tensor<float>& losses, double un
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
-  cli.number("--batch", o.batch, "clips a step", 1, 256);
+  describe(cli, o,
+           {.batch_of = "clips",
+            .rate = "learning rate",
+            .seed_of = "weights, order and pieces",
+            .output = "the finished voice, in half precision",
+            .exported = "the newest checkpoint's averaged weights",
+            .most_batch = 256});
   cli.number("--frames", o.frames, "frames of 5 ms of each", 1, 2000);
-  cli.number("--rate", o.rate, "learning rate", 0, 1);
   cli.number("--disturb", o.disturb, "levels by which what is read is moved, at most", 0, 100);
   cli.number("--residual", o.net.residual, "channels between layers", 1, 1024);
   cli.number("--skip", o.net.skip, "channels of the sum", 1, 1024);
   cli.number("--cycles", o.net.cycles, "times through the dilations", 1, 16);
   cli.number("--depth", o.net.depth, "dilations 1 ... 2^(n - 1)", 1, 16);
   cli.option("--clips", o.clips, "learn from so many clips only; 0: all (default)", 0, 100000);
-  cli.option("--seed", o.seed, "of weights, order and pieces (default 1)");
   cli.option("--from", o.from, "weights to start from, as --output writes them; they say how large the network is");
-  cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default voice)");
-  cli.option("--output,-o", o.output, "the finished voice, in half precision (default speak.safetensors)");
-  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
   cli.number("--test-every", o.test_every, "steps between looks at held-out clips; 0: only at the end", 0, most);
-  cli.option("--curve", o.curve, "a PNG of the loss over the steps, with every checkpoint and at the end");
   cli.option("--twin", o.twin, TwinFile::help);
-  cli.option("--threads", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
-  cli.flag("--export", o.only_export, "no training: the newest checkpoint's averaged weights to --output");
 }
 
 /// What is counted and not trained; new weights start from the levels' frequencies.
@@ -289,21 +292,14 @@ int train_speak(int argc, char** argv) {
   VoiceNet<float> net = o.from.empty() ? VoiceNet<float>(o.net, rng) : *voice_from_file(Safetensors::read(o.from));
   std::optional<Data> clips;
   if (!o.only_export) learn_frequencies(clips.emplace(o.clips), net, o.from.empty());
-  Trainer<VoiceNet<float>> trainer(
-      net, {.rate = o.rate, .beta2 = 0.99},
-      {.steps = o.steps,
-       .clip_norm = 1,
-       .ema_decay = 0.999,
-       .schedule = {.decay = Decay::cosine, .warmup = std::min<Index>(200, o.steps / 10), .floor = 0.02},
-       .seed = o.seed,
-       .checkpoint = o.folder,
-       .checkpoint_every = o.save_every,
-       .keep = 2,
-       .items = o.batch * o.frames * voice_hop});
+  TrainConfig config = o.config({.decay = Decay::cosine, .warmup = std::min<Index>(200, o.steps / 10), .floor = 0.02});
+  config.ema_decay = 0.999;
+  config.seed = o.seed;
+  config.items = o.batch * o.frames * voice_hop;
+  Trainer<VoiceNet<float>> trainer(net, {.rate = o.rate, .beta2 = 0.99}, config);
   const Resumed resumed = go_on(program, trainer);
   if (o.only_export) {
-    if (resumed.path.empty())
-      throw io_error(printable(o.folder) + ": no checkpoint to export; train first, without --export");
+    o.check_export(resumed);
     to_file(*trainer.average()).write(o.output);
     std::fprintf(stderr, "wrote %s: the weights of step %lld\n", printable(o.output).c_str(),
                  static_cast<long long>(resumed.step));

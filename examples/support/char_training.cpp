@@ -11,26 +11,21 @@ namespace tessera::examples {
 
 void describe(Cli& cli, CharTraining& o) {
   constexpr Index most = 10'000'000;
-  cli.number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
+  describe(cli, o,
+           {.batch_of = "pieces of text",
+            .seed_of = "weights and batches",
+            .output = "the finished model, in half precision"});
   cli.number("--layers", o.layers, "blocks of the transformer", 1, 64);
   cli.number("--heads", o.heads, "attention heads", 1, 64);
   cli.number("--width", o.width, "numbers a character, a multiple of the heads", 8, 4096);
   cli.number("--context", o.context, "characters it looks back on", 2, 4096);
-  cli.number("--batch", o.batch, "pieces of text a step", 1, 4096);
-  cli.number("--rate", o.rate, "greatest learning rate", 0, 1);
   cli.number("--floor", o.floor, "share of it left at the end of the cosine", 0, 1);
   cli.number("--warmup", o.warmup, "steps in which the rate rises", 0, most);
   cli.number("--decay", o.decay, "weight decay", 0, 10);
   cli.number("--dropout", o.dropout, "share of numbers dropped in training", 0, 0.9);
-  cli.option("--seed", o.seed, "of weights and batches (default 1)");
-  cli.option("--folder", o.folder, "where checkpoints go, and a run goes on from (default " + o.folder + ")");
-  cli.option("--output", o.output, "the finished model, in half precision (default " + o.output + ")");
-  cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
   cli.option("--twin", o.twin, TwinFile::help);
   cli.number("--evaluate-every", o.evaluate_every, "steps between looks at the held-out text; 0: at the end only", 0,
              most);
-  cli.number("--save-every", o.save_every, "steps between checkpoints", 1, most);
-  cli.number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
 }
 
 std::optional<GptModel> train_characters(const char* program, const CharTraining& o, const Characters& characters,
@@ -46,16 +41,9 @@ std::optional<GptModel> train_characters(const char* program, const CharTraining
                   .width = o.width,
                   .bias = false},
                  rng);
-  Trainer<Gpt<float>> trainer(
-      net, {.rate = o.rate, .beta2 = 0.99, .decay = o.decay},
-      {.steps = o.steps,
-       .clip_norm = 1,
-       .schedule = {.decay = Decay::cosine, .warmup = o.warmup, .total = o.steps + 1, .floor = o.floor},
-       .seed = o.seed + 77,
-       .checkpoint = o.folder,
-       .checkpoint_every = o.save_every,
-       .keep = 2,
-       .items = o.batch * o.context});
+  TrainConfig config = o.config({.decay = Decay::cosine, .warmup = o.warmup, .total = o.steps + 1, .floor = o.floor});
+  config.items = o.batch * o.context;
+  Trainer<Gpt<float>> trainer(net, {.rate = o.rate, .beta2 = 0.99, .decay = o.decay}, config);
   go_on(program, trainer);
   TwinFile twin(o.twin, "gpt", trainer, {{"heads", o.heads}, {"dropout", o.dropout}});
   std::fprintf(stderr, "%s, %lld parameters\n", task.data.c_str(), static_cast<long long>(parameter_count(net)));

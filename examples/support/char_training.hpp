@@ -12,17 +12,22 @@
 #include <tessera/core/noise.hpp>
 #include <tessera/unit/characters.hpp>
 
-#include "examples/support/cli.hpp"
+#include "examples/support/training_options.hpp"
 
 namespace tessera::examples {
 
 /// The defaults are nanoGPT's recipe for a CPU (Karpathy, 2022) at three times its learning rate.
-struct CharTraining {
-  Index steps = 2000, layers = 4, heads = 4, width = 128, context = 64, batch = 12, warmup = 100, evaluate_every = 500,
-        save_every = 500, threads = 0;
-  double rate = 3e-3, floor = 0.1, decay = 0.1, dropout = 0;
-  std::uint64_t seed = 1;
-  std::string folder = "run", output = "char_gpt.safetensors", curve = {}, twin = {};
+struct CharTraining : TrainingOptions {
+  CharTraining()
+      : TrainingOptions{.steps = 2000,
+                        .batch = 12,
+                        .save_every = 500,
+                        .rate = 3e-3,
+                        .folder = "run",
+                        .output = "char_gpt.safetensors"} {}
+  Index layers = 4, heads = 4, width = 128, context = 64, warmup = 100, evaluate_every = 500;
+  double floor = 0.1, decay = 0.1, dropout = 0;
+  std::string twin;
 };
 
 /// Their options, with the values as they stand for defaults.
