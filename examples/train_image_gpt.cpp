@@ -7,8 +7,9 @@
 //   build/examples/train_image_gpt --from image_gpt.safetensors --steps 5000        goes on from finished weights
 //   build/examples/train_image_gpt --score image_gpt.safetensors                    their bits a pixel, held out
 //
-// Before the transformer's steps its convolutional draft learns by itself (--draft-steps): what a caption looks like is
-// a matter of seeing it often, and the draft sees many times as many pictures a second as the transformer.
+// Before the transformer's blocks all else learns by itself (--sketch-steps): the draft and how near pixels follow each
+// other. What a caption looks like is a matter of seeing it often, and without its blocks the network sees ten times as
+// many pictures a second.
 //
 // What the captions mean it takes over, unchanged, from the text encoder that train_paint has learned with its own
 // pictures (--text): an hour on one core is enough for 1,024 pixels a picture, not for two languages as well. `--text
@@ -27,6 +28,7 @@
 #include "examples/support/emoji_pixels.hpp"
 #include "examples/support/sample_sheet.hpp"
 #include "examples/support/training.hpp"
+#include "examples/support/training_options.hpp"
 #include "examples/support/twin_file.hpp"
 
 using namespace tessera;
@@ -37,51 +39,47 @@ namespace {
 constexpr const char* program = "train_image_gpt";
 constexpr Index vocabulary = 2048;  // of a tokenizer learned here
 
-struct Options {
-  Index steps = 18000, hold = 11000, batch = 4, layers = 3, heads = 4, width = 128, warmup = 200, evaluate_every = 1000,
-        sample_every = 2000, save_every = 250, threads = 0;
-  Index draft = 32, draft_steps = 12000, draft_batch = 16;
-  double draft_rate = 2e-3;
-  double rate = 1.5e-3, decay = 0.05, dropout = 0;
-  std::uint64_t seed = 1;
-  std::string folder = "run", output = "image_gpt.safetensors", curve, twin, from, score;
+struct Options : TrainingOptions {
+  Options() : TrainingOptions{.steps = 8500, .batch = 8, .folder = "run", .output = "image_gpt.safetensors"} {}
+  Index hold = 5500, layers = 2, heads = 4, width = 128, warmup = 200, evaluate_every = 500, sample_every = 2000;
+  Index draft = 16, map = 24, reach = 2, sketch_steps = 4000, sketch_batch = 16;
+  double sketch_rate = 3e-3;
+  double decay = 0.05, dropout = 0, caption_dropout = 0.2;
+  std::string twin, from, score;
   std::string text = TESSERA_WEIGHTS_DIR "/paint.safetensors";
-  bool only_export = false;
 };
 
 void describe(Cli& cli, Options& o) {
   constexpr Index most = 10'000'000;
-  const auto number = [&](const char* name, Index& value, const std::string& help, Index low, Index high) {
-    cli.option(name, value, help + " (default " + std::to_string(value) + ")", low, high);
-  };
-  number("--steps", o.steps, "training steps in all, those of earlier runs included", 1, most);
-  number("--hold", o.hold, "steps before the learning rate falls, in a line, to 0", 0, most);
-  number("--batch", o.batch, "pictures a step", 1, 1024);
-  number("--layers", o.layers, "blocks of the transformer", 1, 64);
-  number("--heads", o.heads, "attention heads", 1, 64);
-  number("--width", o.width, "numbers a pixel, a multiple of the heads", 8, 4096);
-  number("--draft", o.draft, "channels of the draft; 0: none", 0, 1024);
-  number("--draft-steps", o.draft_steps, "steps in which it learns alone, before all others; 0: with all others", 0,
-         most);
-  number("--draft-batch", o.draft_batch, "pictures in each of them", 1, 1024);
-  cli.option("--draft-rate", o.draft_rate, "greatest learning rate in them (default 0.002)", 0, 1);
-  cli.option("--rate", o.rate, "greatest learning rate (default 0.0015)", 0, 1);
-  number("--warmup", o.warmup, "steps in which it rises", 0, most);
-  cli.option("--decay", o.decay, "weight decay (default 0.05)", 0, 10);
-  cli.option("--dropout", o.dropout, "share of numbers dropped in training (default 0)", 0, 0.9);
-  cli.option("--seed", o.seed, "of weights, order and captions (default 1)");
+  describe(cli, o,
+           {.seed_of = "weights, order and captions",
+            .output = "the finished model, in half precision",
+            .kept = "checkpoints and samples",
+            .exported = "the newest checkpoint's weights",
+            .most_batch = 1024});
+  cli.number("--hold", o.hold, "steps before the learning rate falls, in a line, to 0", 0, most);
+  cli.number("--layers", o.layers, "blocks of the transformer", 1, 64);
+  cli.number("--heads", o.heads, "attention heads", 1, 64);
+  cli.number("--width", o.width, "numbers a pixel, a multiple of the heads", 8, 4096);
+  cli.number("--draft", o.draft, "channels of the draft; 0: none", 0, 1024);
+  cli.number("--map", o.map, "channels of its linear map; 0: none", 0, 1024);
+  cli.number("--reach", o.reach, "rows above a pixel, and columns beside it, that are read at once", 1, 16);
+  cli.number("--sketch-steps", o.sketch_steps, "steps in which all but the blocks learns alone, before all others", 0,
+             most);
+  cli.number("--sketch-batch", o.sketch_batch, "pictures in each of them", 1, 1024);
+  cli.number("--sketch-rate", o.sketch_rate, "greatest learning rate in them", 0, 1);
+  cli.number("--caption-dropout", o.caption_dropout, "share of the caption's numbers that the draft does not see", 0,
+             0.9);
+  cli.number("--warmup", o.warmup, "steps in which the rate rises", 0, most);
+  cli.number("--decay", o.decay, "weight decay", 0, 10);
+  cli.number("--dropout", o.dropout, "share of numbers dropped in training", 0, 0.9);
   cli.option("--text", o.text, "a model of train_paint whose text encoder is taken over; none: one is learned");
   cli.option("--from", o.from, "weights to start from, as --output writes them");
   cli.option("--score", o.score, "instead of training: weights of --output, looked at with what is held out");
-  cli.option("--folder", o.folder, "where checkpoints and samples go, and a run goes on from (default run)");
-  cli.option("--output", o.output, "the finished model, in half precision (default image_gpt.safetensors)");
-  cli.option("--curve", o.curve, "a PNG of the losses, with every evaluation");
-  cli.option("--twin", o.twin, TwinFile::help + std::string("; the draft's own steps: in FILE.draft"));
-  number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0, most);
-  number("--sample-every", o.sample_every, "steps between sheets of 16 pictures; 0: none", 0, most);
-  number("--save-every", o.save_every, "steps between checkpoints", 1, most);
-  number("--threads", o.threads, "threads; 0 is as many as there are CPUs", 0, 256);
-  cli.flag("--export", o.only_export, "no training: the newest checkpoint's weights to --output");
+  cli.option("--twin", o.twin, TwinFile::help + std::string("; the sketch's steps: in FILE.sketch"));
+  cli.number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0,
+             most);
+  cli.number("--sample-every", o.sample_every, "steps between sheets of 16 pictures; 0: none", 0, most);
 }
 
 /// The start of a run: from finished weights, from another model's text encoder, or from nothing.
@@ -92,7 +90,12 @@ ImageGpt start(const Options& o, EmojiPixels& data) {
     data.read_with(model.palette(), model.tokenizer(), model.config().words);
     return model;
   }
-  ImageGptConfig config{.layers = o.layers, .heads = o.heads, .width = o.width, .draft = o.draft};
+  ImageGptConfig config{.layers = o.layers,
+                        .heads = o.heads,
+                        .width = o.width,
+                        .reach = o.reach,
+                        .draft = o.draft,
+                        .map = o.draft > 0 ? o.map : 0};
   Tokenizer tokenizer;
   std::shared_ptr<const TextUNet<float>> teacher;
   if (o.text == "none") {
@@ -115,7 +118,14 @@ void see(TwinFile& twin, const TrainStep& at, const CaptionedPixels& batch) {
   twin.see(at, "pixels", batch.pixels);
 }
 TwinFile::Settings twin_settings(const Options& o, const ImageGpt& model) {
-  return {{"heads", model.config().heads}, {"text_heads", model.config().text.heads}, {"dropout", o.dropout}};
+  return {{"heads", model.config().heads},
+          {"text_heads", model.config().text.heads},
+          {"reach", model.config().reach},
+          {"dropout", o.dropout + o.caption_dropout}};
+}
+
+ImageGptDropout dropped(const Options& o, const TrainStep& at) {
+  return {.blocks = o.dropout, .caption = o.caption_dropout, .noise = at.noise.fork(1)};
 }
 
 ImageGpt with_weights(const ImageGpt& model, const ImageGptNet<float>& net) {
@@ -127,57 +137,61 @@ void write_sample(const std::string& path, const ImageGpt& model) {
                      [&](const auto& prompts, const auto& noises) { return model.begin(prompts, noises).finish(); });
 }
 
-/// The part of the network that learns before the others.
-struct DraftPart {
+/// The part of the network that learns before its blocks.
+struct Sketch {
   ImageGptNet<float>& net;
 
   template <Ids I>
-  auto operator()(const I& tokens) const {
-    return net.draft->logits(net.text(tokens).pooled);
+  auto operator()(const I& tokens, const Tensor<std::int32_t>& pixels, const ImageGptDropout& dropped = {}) const {
+    return net.sketch(net.text(tokens), pixels, dropped);
   }
   static void members(auto& self, auto&& see) {
     see("text", self.net.text);
-    see("draft", *self.net.draft);
+    see("summary", self.net.summary);
+    see("rows", self.net.rows);
+    see("columns", self.net.columns);
+    see("earlier", self.net.earlier);
+    see("embedding", self.net.gpt.embedding);
+    see("norm", self.net.gpt.norm);
+    see("draft", self.net.draft);
   }
 };
 
-/// The draft alone, by the cross-entropy of each pixel by itself. True when it was interrupted.
-bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& model, ImageGptNet<float>& net) {
-  DraftPart part{net};
-  const std::string folder = o.folder + "/draft";
-  Trainer<DraftPart> trainer(
-      part, {.rate = o.draft_rate, .beta2 = 0.98, .decay = o.decay},
-      {.steps = o.draft_steps,
+/// The sketch alone. True when it was interrupted.
+bool train_sketch(const Options& o, const EmojiPixels& data, const ImageGpt& model, ImageGptNet<float>& net) {
+  Sketch part{net};
+  const std::string folder = o.folder + "/sketch";
+  const Index hold = o.sketch_steps * 3 / 5;
+  Trainer<Sketch> trainer(
+      part, {.rate = o.sketch_rate, .beta2 = 0.98, .decay = o.decay},
+      {.steps = o.sketch_steps,
        .clip_norm = 1,
-       .schedule = {.decay = Decay::linear, .warmup = o.warmup, .hold = o.draft_steps * 3 / 5, .total = o.draft_steps},
+       .schedule = {.decay = Decay::linear, .warmup = o.warmup, .hold = hold, .total = o.sketch_steps},
        .seed = o.seed + 177,
        .checkpoint = folder,
        .checkpoint_every = 4 * o.save_every,
        .keep = 2,
-       .items = o.draft_batch});
-  go_on(program, trainer, "draft step");
-  std::fprintf(stderr, "the draft alone: %lld parameters\n", static_cast<long long>(parameter_count(*net.draft)));
-  TwinFile twin(o.twin.empty() ? "" : o.twin + ".draft", "image_draft", trainer, twin_settings(o, model));
-  EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.draft_batch, o.seed + 1000);
+       .items = o.sketch_batch});
+  go_on(program, trainer, "sketch step");
+  std::fprintf(stderr, "the sketch: %lld parameters\n", static_cast<long long>(parameter_count(part)));
+  TwinFile twin(o.twin.empty() ? "" : o.twin + ".sketch", "image_sketch", trainer, twin_settings(o, model));
+  EpochSampler sampler(static_cast<Index>(data.split.train.size()), o.sketch_batch, o.seed + 1000);
   ProgressLine line(5, 100);
   const auto look = [&] {
-    const auto logits = [&](const auto& tokens, const auto&) { return part(tokens); };
     const std::size_t some = std::min<std::size_t>(256, data.split.train.size());
-    const double seen = data.bits(std::span(data.split.train).first(some), logits);
-    const double held_out = data.bits(data.split.held_out, logits);
+    const double seen = data.bits(std::span(data.split.train).first(some), part);
+    const double held_out = data.bits(data.split.held_out, part);
     char text[160];
-    std::snprintf(text, sizeof text, "draft step %lld: seen %.4f, held out %.4f bits a pixel",
+    std::snprintf(text, sizeof text, "sketch step %lld: seen %.4f, held out %.4f bits a pixel",
                   static_cast<long long>(trainer.steps_done()), seen, held_out);
     line.say(text);
-    write_sample_sheet(folder + "/sample-" + std::to_string(trainer.steps_done()) + ".png",
-                       [&](const auto& prompts, const auto&) { return with_weights(model, net).draft(prompts); });
   };
   const Interrupt interrupt;
   const TrainEnd end = trainer.run(
       [&](auto& tape, auto& module, const TrainStep& at) {
         const CaptionedPixels batch = data.draw(sampler, at);
         see(twin, at, batch);
-        return cross_entropy(module(tape.ids(batch.tokens)), batch.pixels);
+        return cross_entropy(module(tape.ids(batch.tokens), batch.pixels, dropped(o, at)), batch.pixels);
       },
       [&](const TrainProgress& p) {
         line(p);
@@ -187,7 +201,7 @@ bool train_draft(const Options& o, const EmojiPixels& data, const ImageGpt& mode
   line.finish();
   twin.write(trainer);
   if (end != TrainEnd::interrupted) return false;
-  say_interrupted(program, trainer, "draft step");
+  say_interrupted(program, trainer, "sketch step");
   return true;
 }
 
@@ -196,14 +210,16 @@ int score(const std::string& weights) {
   EmojiPixels data;
   data.read_with(model.palette(), model.tokenizer(), model.config().words);
   const ImageGptNet<float>& net = model.net();
-  std::printf("held out %.4f bits a pixel over %zu pictures\n",
-              data.bits(data.split.held_out,
-                        [&](const auto& tokens, const auto& pixels) { return net(net.text(tokens), pixels); }),
-              data.split.held_out.size());
+  const auto say = [&](const char* what, const PixelLogits& logits) {
+    std::printf("%s%.4f bits a pixel\n", what, data.bits(data.split.held_out, logits));
+  };
+  std::printf("held out, %zu pictures\n", data.split.held_out.size());
+  say("", [&](const auto& tokens, const auto& pixels) { return net(net.text(tokens), pixels); });
+  say("without its blocks: ",
+      [&](const auto& tokens, const auto& pixels) { return net.sketch(net.text(tokens), pixels); });
   if (net.draft)
-    std::printf("its draft alone: %.4f\n", data.bits(data.split.held_out, [&](const auto& tokens, const auto&) {
-      return net.draft->logits(net.text(tokens).pooled);
-    }));
+    say("its draft alone: ",
+        [&](const auto& tokens, const auto&) { return net.draft->logits(net.text(tokens).pooled); });
   return exit_done;
 }
 
@@ -221,14 +237,7 @@ int train_image_gpt(int argc, char** argv) {
   if (o.text != "none") freeze(net, "text.*");
   Trainer<ImageGptNet<float>> trainer(
       net, {.rate = o.rate, .beta2 = 0.98, .decay = o.decay},
-      {.steps = o.steps,
-       .clip_norm = 1,
-       .schedule = {.decay = Decay::linear, .warmup = o.warmup, .hold = o.hold, .total = o.steps},
-       .seed = o.seed + 77,
-       .checkpoint = o.folder,
-       .checkpoint_every = o.save_every,
-       .keep = 2,
-       .items = o.batch});
+      o.config({.decay = Decay::linear, .warmup = o.warmup, .hold = o.hold, .total = o.steps}));
   const Resumed resumed = go_on(program, trainer);
   LearningCurve curve({.path = o.curve,
                        .every = o.evaluate_every,
@@ -240,7 +249,7 @@ int train_image_gpt(int argc, char** argv) {
                        .nats = std::log(2.0)},
                       trainer.extras());
   if (o.only_export) {
-    if (resumed.step == 0) throw io_error(o.folder + ": no checkpoint to export; train first, without --export");
+    o.check_export(resumed);
     to_file(with_weights(model, net)).write(o.output);
     curve.write(trainer.history());
     std::fprintf(stderr, "wrote %s: the weights of step %lld\n", printable(o.output).c_str(),
@@ -250,12 +259,8 @@ int train_image_gpt(int argc, char** argv) {
   std::fprintf(stderr, "%zu pictures to learn, %zu held out, %lld parameters\n", data.split.train.size(),
                data.split.held_out.size(), static_cast<long long>(parameter_count(net)));
 
-  if (net.draft && o.draft_steps > 0 && o.from.empty() && resumed.step == 0 && train_draft(o, data, model, net))
+  if (o.sketch_steps > 0 && o.from.empty() && resumed.step == 0 && train_sketch(o, data, model, net))
     return exit_interrupted;
-  if (net.draft && o.draft_steps > 0) {  // it has learned; the few pictures a step from here on would only unsettle it
-    freeze(net, "draft.*");
-    freeze(net, "draft.places.*", false);
-  }
   TwinFile twin(o.twin, "image_gpt", trainer, twin_settings(o, model));
   const auto look = [&] {
     return data.bits(data.split.held_out,
@@ -266,7 +271,7 @@ int train_image_gpt(int argc, char** argv) {
     const CaptionedPixels batch = data.draw(sampler, at);
     see(twin, at, batch);
     const auto caption = module.text(tape.ids(batch.tokens));
-    return cross_entropy(module(caption, batch.pixels, {.share = o.dropout, .noise = at.noise.fork(1)}), batch.pixels);
+    return cross_entropy(module(caption, batch.pixels, dropped(o, at)), batch.pixels);
   };
   const TrainEnd end = run_with_looks(trainer, curve, loss, look, [&](const TrainProgress& p) {
     if (o.sample_every > 0 && p.step % o.sample_every == 0)

@@ -228,7 +228,10 @@ def draft_map(pooled):
         h = group_norm(conv(F.silu(group_norm(x, p + "norm1")), p + "conv1"), p + "norm2")
         scale, shift = linear(e, p + "modulation")[:, :, None, None].chunk(2, 1)
         x = x + conv(F.silu(h * (1 + scale) + shift), p + "conv2")
-    return F.silu(group_norm(x, "draft.norm")).flatten(2).transpose(1, 2)
+    x = F.silu(group_norm(x, "draft.norm")).flatten(2).transpose(1, 2)
+    if "draft.map.weight" not in W:
+        return x
+    return torch.cat([x, F.silu(linear(e, "draft.map")).view(len(e), x.shape[1], -1)], 2)
 
 
 def caption(batch):
@@ -237,26 +240,37 @@ def caption(batch):
     return tokens, (tokens * (seen / seen.sum(1, keepdim=True))[:, :, None]).sum(1)
 
 
-def image_draft(batch):
-    return cross_entropy(linear(draft_map(caption(batch)[1]), "draft.head"), batch["pixels"])
+def around(side, reach):
+    """How far before the last pixel the others are that are read with it."""
+    rows = [up * side + left - 1 for up in range(1, reach + 1) for left in range(-reach, reach + 1)]
+    return list(range(1, reach)) + rows
 
 
-def image_gpt(batch):
-    pixels, side = batch["pixels"], W["rows"].shape[0]
-    tokens, pooled = caption(batch)
-    words, read = tokens.shape[1], pixels[:, :-1]
-    seen = embed(read, "gpt.embedding")
-    for i, back in enumerate((side - 2, side - 1, side)):
+def read_pixels(pooled, pixels, embedding):
+    """Vectors [B, N, D] with their places, and the draft's logits or 0"""
+    side, read = W["rows"].shape[0], pixels[:, :-1]
+    seen = embed(read, embedding)
+    for i, back in enumerate(around(side, int(said["reach"]))):
         none = W[f"earlier.{i}.weight"].shape[0] - 1
         seen = seen + embed(delayed(read, back, none), f"earlier.{i}")
     x = torch.cat([linear(pooled, "summary")[:, None], seen], 1)
-    drafted = draft_map(pooled) if count("draft.blocks") else None
-    if drafted is not None:
-        x = x + linear(drafted, "draft.places")
-    grid = (W["rows"][:, None] + W["columns"][None]).flatten(0, 1)
-    h = torch.cat([linear(tokens, "words"), x], 1) + torch.cat([W["word_places.weight"], grid])
-    logits = gpt_over(h, "gpt.", words)
-    return cross_entropy(logits if drafted is None else logits + linear(drafted, "draft.head"), pixels)
+    x = x + (W["rows"][:, None] + W["columns"][None]).flatten(0, 1)
+    if not count("draft.blocks"):
+        return x, 0
+    drafted = draft_map(pooled)
+    return x + linear(drafted, "draft.places"), linear(drafted, "draft.head")
+
+
+def image_sketch(batch):
+    x, hint = read_pixels(caption(batch)[1], batch["pixels"], "embedding")
+    return cross_entropy(layer_norm(x, "norm") @ W["embedding.weight"].t() + hint, batch["pixels"])
+
+
+def image_gpt(batch):
+    tokens, pooled = caption(batch)
+    x, hint = read_pixels(pooled, batch["pixels"], "gpt.embedding")
+    h = torch.cat([linear(tokens, "words") + W["word_places.weight"], x], 1)
+    return cross_entropy(gpt_over(h, "gpt.", tokens.shape[1]) + hint, batch["pixels"])
 
 
 # ---- One pass from noise: pictures x [B, H, W, C]

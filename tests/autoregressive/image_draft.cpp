@@ -8,13 +8,15 @@ using namespace tessera;
 
 namespace {
 
-ImageDraftConfig tiny(Index side) { return {.side = side, .colours = 5, .channels = 3, .text = 4, .width = 6}; }
+ImageDraftConfig tiny(Index side, Index map = 0) {
+  return {.side = side, .colours = 5, .channels = 3, .text = 4, .width = 6, .map = map};
+}
 
 }  // namespace
 
 TEST_CASE("image draft: every parameter has the gradient of finite differences", "[autoregressive][image_draft]") {
   Rng rng(1);
-  ImageDraft<double> net(tiny(6), rng);
+  ImageDraft<double> net(tiny(6, GENERATE(0, 2)), rng);
   REQUIRE(net.blocks.size() == 2);
   testing::check_module(net, [](const auto& draft, auto& tape) {
     const auto drafted = draft(tape.constant(testing::draw({2, 4}, 3)));
@@ -25,7 +27,7 @@ TEST_CASE("image draft: every parameter has the gradient of finite differences",
 TEST_CASE("image draft: a vector and logits for each pixel, whatever the side", "[autoregressive][image_draft]") {
   for (const Index side : {2, 5, 8, 12, 32}) {
     Rng rng(2);
-    ImageDraft<float> net(tiny(side), rng);
+    ImageDraft<float> net(tiny(side, side % 3), rng);  // without a map and with one
     testing::nudge(net, 0.2, rng);
     const Tensor<float> captions = Tensor<float>::from({2, 4}, {1, -2, 0.5f, 3, -1, 0.25f, 2, 1});
     const auto both = net(captions);
@@ -57,4 +59,5 @@ TEST_CASE("image draft: what does not fit is refused", "[autoregressive][image_d
   ImageDraftConfig c = tiny(4);
   c.channels = 0;
   CHECK_THROWS_AS(ImageDraft<float>(c, rng), argument_error);
+  CHECK_THROWS_AS(ImageDraft<float>(tiny(4, -1), rng), argument_error);
 }

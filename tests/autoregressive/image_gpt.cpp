@@ -1,4 +1,6 @@
 // The laws of an image GPT's network: gradients, and that no pixel depends on those after it.
+#include <set>
+
 #include <tessera/autoregressive/image_gpt.hpp>
 
 #include "tests/support/gradient.hpp"
@@ -8,6 +10,7 @@ using namespace tessera;
 
 namespace {
 
+/// With a draft there are also its map and a greater reach.
 ImageGptConfig tiny(Index draft = 0) {
   return {.side = 4,
           .colours = 7,
@@ -15,7 +18,9 @@ ImageGptConfig tiny(Index draft = 0) {
           .heads = 2,
           .width = 8,
           .words = 3,
+          .reach = draft > 0 ? 2 : 1,
           .draft = draft,
+          .map = draft,
           .text = {.vocabulary = 11, .length = 5, .width = 8, .heads = 2, .layers = 1}};
 }
 Tensor<std::int32_t> some_words() { return Tensor<std::int32_t>::from({2, 3}, {1, 9, 2, 1, 2, 0}); }
@@ -71,8 +76,45 @@ TEST_CASE("image GPT: what it makes of its draft has the gradient of finite diff
   EndsOfDraft ends{net};
   testing::check_module(ends, [](const auto& r, auto& tape) {
     const auto caption = r.net.text(tape.ids(some_words()));
-    return concat({r.net(caption, some_pixels()), r.net(caption, slice(some_pixels(), 1, 0, 3))}, 1);
+    return concat({r.net(caption, some_pixels()), r.net(caption, slice(some_pixels(), 1, 0, 3)),
+                   r.net.sketch(caption, slice(some_pixels(), 1, 0, 2))},
+                  1);
   });
+}
+
+TEST_CASE("image GPT: what is read with a pixel lies within reach of the one to come, each once",
+          "[autoregressive][image_gpt]") {
+  ImageGptConfig c = tiny();
+  c.side = 8;
+  CHECK(ImageGptNet<float>::back(c) == std::vector<Index>{6, 7, 8});  // right above, above, left above
+  for (const Index reach : {2, 3}) {
+    c.reach = reach;
+    std::set<std::pair<Index, Index>> places = {{0, -1}};  // row and column from the one to come; the last pixel
+    const Index target = 36;
+    for (const Index back : ImageGptNet<float>::back(c)) {
+      const Index place = target - 1 - back;
+      CHECK(places.insert({place / 8 - target / 8, place % 8 - target % 8}).second);
+    }
+    for (Index row = -reach; row <= 0; ++row) {
+      for (Index column = -reach; column <= (row < 0 ? reach : -1); ++column) CHECK(places.erase({row, column}) == 1);
+    }
+    CHECK(places.empty());
+  }
+}
+
+TEST_CASE("image GPT: its sketch is what it says when its blocks add nothing", "[autoregressive][image_gpt]") {
+  Rng rng(5);
+  ImageGptNet<float> net(tiny(GENERATE(0, 2)), rng);
+  testing::nudge(net, 0.3, rng);
+  const auto caption = net.text(some_words());
+  const Tensor<float> sketch = net.sketch(caption, some_pixels());
+  CHECK_FALSE(same_bytes(sketch, net(caption, some_pixels())));
+  for (auto& block : net.gpt.blocks) {
+    for (Linear<float>* end : {&block.attention.output, &block.mlp.down})
+      end->weight.value = init::zeros<float>(end->weight.value.shape());
+  }
+  CHECK(same_bytes(sketch, net(caption, some_pixels())));
+  CHECK(same_bytes(net.sketch(caption, slice(some_pixels(), 1, 0, 5)), slice(sketch, 1, 0, 5)));
 }
 
 TEST_CASE("image GPT: a pixel depends on the caption and the pixels before it, and on nothing after",
@@ -124,10 +166,19 @@ TEST_CASE("image GPT: what does not fit is refused", "[autoregressive][image_gpt
   CHECK_THROWS_AS(net(caption, Tensor<std::int32_t>({1, 16}, 0)), shape_error);
   CHECK_THROWS_AS(net(caption, Tensor<std::int32_t>({2, 16}, 7)), argument_error);
   CHECK_THROWS_AS(net(net.text(Tensor<std::int32_t>({2, 2}, 1)), some_pixels()), shape_error);
+  CHECK_THROWS_AS(net.sketch(caption, Tensor<std::int32_t>({2, 17}, 0)), shape_error);
   ImageGptConfig c = tiny();
   c.words = 6;  // more than the text encoder takes
   CHECK_THROWS_AS(ImageGptNet<float>(c, rng), argument_error);
   CHECK_THROWS_AS(ImageGptNet<float>(tiny(-1), rng), argument_error);
+  c = tiny();
+  c.map = 2;  // of no draft
+  CHECK_THROWS_AS(ImageGptNet<float>(c, rng), argument_error);
+  for (const Index reach : {0, 4}) {
+    c = tiny();
+    c.reach = reach;
+    CHECK_THROWS_AS(ImageGptNet<float>(c, rng), argument_error);
+  }
   c = tiny();
   c.heads = 3;
   CHECK_THROWS_AS(ImageGptNet<float>(c, rng), argument_error);

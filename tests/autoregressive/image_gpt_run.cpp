@@ -18,7 +18,9 @@ ImageGpt tiny_model(Index draft = 0) {
                          .heads = 2,
                          .width = 16,
                          .words = 4,
+                         .reach = draft > 0 ? 2 : 1,
                          .draft = draft,
+                         .map = draft,
                          .text = {.vocabulary = 300, .length = 8, .width = 16, .heads = 2, .layers = 1}};
   Rng rng(1);
   auto net = std::make_shared<ImageGptNet<float>>(c, rng);
@@ -160,13 +162,14 @@ TEST_CASE("image GPT: a file brings the model back", "[autoregressive][image_gpt
   CHECK(same_bytes(model.begin("red", Noise{7}).finish(), again.begin("red", Noise{7}).finish()));
 }
 
-TEST_CASE("image GPT: files from before there were drafts are read", "[autoregressive][image_gpt]") {
+TEST_CASE("image GPT: files from before there were drafts, maps and reach are read", "[autoregressive][image_gpt]") {
   const ImageGpt model = tiny_model();
   Safetensors file = to_file(model, DType::f32);
   std::string& config = file.metadata["config"];
-  const std::string field = "\"draft\": 0, ";
-  REQUIRE(config.find(field) != std::string::npos);
-  config.erase(config.find(field), field.size());
+  for (const std::string field : {"\"reach\": 1, ", "\"draft\": 0, ", "\"map\": 0, "}) {
+    REQUIRE(config.find(field) != std::string::npos);
+    config.erase(config.find(field), field.size());
+  }
   CHECK(same_bytes(image_gpt_from_file(file).begin("red", Noise{7}).finish(), model.begin("red", Noise{7}).finish()));
 }
 
@@ -207,5 +210,15 @@ TEST_CASE("image GPT: files of other models and broken ones are refused by name"
   refused(config("\"words\": 4", "\"words\": 9"), "words");
   refused(config("\"draft\": 0", "\"draft\": 8"), "net.draft.head");
   refused(config("\"draft\": 0", "\"draft\": -8"), "draft");
+  refused(config("\"map\": 0", "\"map\": 1"), "map");
+  refused(config("\"map\": 0", "\"map\": 1025"), "map");
+  refused(config("\"reach\": 1", "\"reach\": 0"), "reach");
+  refused(config("\"reach\": 1", "\"reach\": 2"), "net.earlier.10");
+  refused(changed([](auto& f) {
+            f = to_file(tiny_model(3), DType::f32);
+            std::string& text = f.metadata["config"];
+            text.replace(text.find("\"map\": 3"), 8, "\"map\": 1000");
+          }),
+          "net.draft.head");
   refused(config("{", "["), "config");
 }

@@ -206,7 +206,13 @@ struct Gpt {
       x = x + drop(b.attention(b.norm1(x)));
       x = x + drop(b.mlp(b.norm2(x)));
     }
-    x = norm(first == 0 ? x : slice(x, 1, first, x.extent(1)));
+    return logits(first == 0 ? x : slice(x, 1, first, x.extent(1)));
+  }
+
+  /// What follows the blocks: [B, T, D] -> [B, T, V].
+  template <Value X>
+  X logits(const X& blocks_out) const {
+    const X x = norm(blocks_out);
     return head ? (*head)(x) : linear(x, lift(x, embedding.weight));
   }
 

@@ -9,12 +9,14 @@
 // The caption comes through a small text encoder (nn/text_encoder.hpp), which may be one that another model has learned
 // with. The place of a pixel is that of the pixel to be predicted, a vector of its row plus one of its column.
 //
-// Different from the papers: a pixel is read together with the three above the one to come (left above, above, right
-// above). Attention can find them by itself, but needs thousands of steps and a layer for it. And a convolutional draft
-// of the picture (image_draft.hpp, `draft` channels) may stand behind all of it: at each place its vector for the pixel
-// to be predicted is added, and its logits to the transformer's, which then only has to improve on them.
+// Different from the papers: a pixel is read together with those around the one to come, `reach` rows up and as many
+// columns to each side; with a reach of 1 that is left above, above, right above. Attention can find them by itself, but
+// needs thousands of steps and a layer for it. And a draft of the picture (image_draft.hpp, `draft` channels) may stand
+// behind all of it: at each place its vector for the pixel to be predicted is added, and its logits to the
+// transformer's, which then only has to improve on them.
 //
-// This is the network that trains; image_gpt_run.hpp paints with it.
+// This is the network that trains; image_gpt_run.hpp paints with it. What it says without its blocks, sketch(), learns
+// from ten times as many pictures a second, and is best learned first (examples/train_image_gpt.cpp).
 #pragma once
 
 #include <tessera/autodiff/op/permute.hpp>
@@ -29,7 +31,9 @@ struct ImageGptConfig {
   Index colours = 256;  // of the palette
   Index layers = 4, heads = 5, width = 160;
   Index words = 23;  // places for the tokens of a caption; what is longer is cut
+  Index reach = 1;   // rows above the pixel to come, and columns to each side of it, that are read
   Index draft = 0;   // channels of the draft at full size; 0: there is none
+  Index map = 0;     // channels of the draft's linear map; 0: it has none
   TextEncoderConfig text = {};
 
   Index pixels() const { return side * side; }
@@ -45,7 +49,7 @@ struct ImageGptConfig {
             .bias = false};
   }
   ImageDraftConfig drafted() const {
-    return {.side = side, .colours = colours, .channels = draft, .text = text.width, .width = width};
+    return {.side = side, .colours = colours, .channels = draft, .text = text.width, .width = width, .map = map};
   }
   /// Throws argument_error naming the field that makes no sense.
   void check() const {
@@ -57,9 +61,21 @@ struct ImageGptConfig {
     want(colours >= 2 && colours <= 512, "colours", colours, "2 to 512");
     want(words >= 2 && words <= text.length, "words", words,
          "2 to the text encoder's length, " + std::to_string(text.length));
+    want(reach >= 1 && reach <= 16 && reach < side, "reach", reach, "1 to 16, and less than the side");
     want(draft >= 0 && draft <= 1024, "draft", draft, "0 to 1024");
+    want(map >= 0 && map <= (draft > 0 ? 1024 : 0), "map", map, "0 to 1024, and 0 when there is no draft");
     gpt().check();
   }
+};
+
+/// Training noise.
+struct ImageGptDropout {
+  double blocks = 0;   // share of the transformer's numbers that are dropped, as GptDropout has it
+  double caption = 0;  // share of the caption's numbers that the draft does not see: else it learns pictures by heart
+  Noise noise = Noise{0};
+
+  GptDropout of_blocks() const { return {blocks, noise.fork(0)}; }
+  Dropout of_caption() const { return {caption, noise.fork(1)}; }
 };
 
 template <class T>
@@ -68,11 +84,10 @@ struct ImageGptNet {
 
   Config config;
   TextEncoder<T> text;
-  Linear<T> words, summary;         // from the text encoder's width to the transformer's
-  LearnedPositions<T> word_places;  // [words, D]
-  Parameter<T> rows, columns;       // [side, D]
-  std::vector<Embedding<T>>
-      earlier;  // 3 x [colours + 1, D]: right above, above, left above; the last row: none is there
+  Linear<T> words, summary;           // from the text encoder's width to the transformer's
+  LearnedPositions<T> word_places;    // [words, D]
+  Parameter<T> rows, columns;         // [side, D]
+  std::vector<Embedding<T>> earlier;  // [colours + 1, D] each, in the order of back(); the last row: none is there
   Gpt<T> gpt;
   std::optional<ImageDraft<T>> draft;
 
@@ -90,38 +105,41 @@ struct ImageGptNet {
     if (c.draft > 0) draft.emplace(c.drafted(), rng);
   }
 
-  /// How far before the last pixel the others are that are read with it.
-  static std::array<Index, 3> back(const Config& c) { return {c.side - 2, c.side - 1, c.side}; }
+  /// How far before the last pixel the others are that are read with it: those to its left, then row by row upwards,
+  /// each from right to left. Across the picture's edge the row goes on in the next.
+  static std::vector<Index> back(const Config& c) {
+    std::vector<Index> all;
+    for (Index left = 1; left < c.reach; ++left) all.push_back(left);
+    for (Index up = 1; up <= c.reach; ++up) {
+      for (Index left = -c.reach; left <= c.reach; ++left) all.push_back(up * c.side + left - 1);
+    }
+    return all;
+  }
 
   /// Captions, as text(ids [B, words]) gives them, and their pictures' colours in raster order [B, N], N at most
   /// side^2 -> logits of each pixel given those before it, [B, N, colours].
   template <Value X>
   X operator()(const TextContext<X>& caption, const Tensor<std::int32_t>& pixels,
-               const GptDropout& dropped = {}) const {
-    if (pixels.rank() != 2 || pixels.extent(1) < 1 || pixels.extent(1) > config.pixels() ||
-        pixels.extent(0) != caption.tokens.extent(0))
-      throw shape_error("ImageGpt: pixels [" + std::to_string(caption.tokens.extent(0)) + ", N] with N from 1 to " +
-                        std::to_string(config.pixels()) + " wanted, shape is " + pixels.shape().to_string());
-    auto [first, x] = parts(caption);
-    const Index n = pixels.extent(1);
-    if (n > 1) {
-      const Tensor<std::int32_t> read = slice(pixels, 1, 0, n - 1);
-      X seen = gpt.embedding(on_tape_of(x, read));
-      for (std::size_t i = 0; i < earlier.size(); ++i)
-        seen = seen + earlier[i](on_tape_of(x, delayed(read, back(config)[i])));
-      x = concat({x, seen}, 1);
-    }
-    if (!draft) return over(concat({first, x}, 1), dropped);
-    const PixelDraft<X> drafted = (*draft)(caption.pooled);
-    const auto begun = [n](const X& all) { return all.extent(1) == n ? all : slice(all, 1, 0, n); };
-    return over(concat({first, x + begun(drafted.vectors)}, 1), dropped) + begun(drafted.logits);
+               const ImageGptDropout& dropped = {}) const {
+    const Reading<X> r = read(caption, pixels, dropped);
+    return hinted(over(concat({words(caption.tokens), r.vectors}, 1), dropped.of_blocks()), r);
+  }
+
+  /// What the network says without its blocks, the words of the caption unread: the logits that follow from the draft
+  /// and the pixels around, of the same shape.
+  template <Value X>
+  X sketch(const TextContext<X>& caption, const Tensor<std::int32_t>& pixels,
+           const ImageGptDropout& dropped = {}) const {
+    const Reading<X> r = read(caption, pixels, dropped);
+    return hinted(gpt.logits(r.vectors + slice(places(r.vectors), 0, config.words, config.words + pixels.extent(1))),
+                  r);
   }
 
   /// What stands before the pixels, without its places: [B, words + 1, D].
   template <Value X>
   X prefix(const TextContext<X>& caption) const {
-    auto [first, last] = parts(caption);
-    return concat({std::move(first), std::move(last)}, 1);
+    check_words(caption);
+    return concat({words(caption.tokens), summarised(caption)}, 1);
   }
   /// The vectors of all places, [words + side^2, D]; `like` says whether as Var or Tensor.
   template <Value X>
@@ -148,14 +166,49 @@ struct ImageGptNet {
     c.check();
     return c;
   }
-  /// The tokens [B, words, D] and their summary [B, 1, D].
+  /// Of N pixels: what is read before each of them, and the draft's logits.
   template <Value X>
-  std::pair<X, X> parts(const TextContext<X>& caption) const {
+  struct Reading {
+    X vectors;              // [B, N, D]
+    std::optional<X> hint;  // [B, N, colours]
+  };
+  template <Value X>
+  Reading<X> read(const TextContext<X>& caption, const Tensor<std::int32_t>& pixels,
+                  const ImageGptDropout& dropped) const {
+    check_words(caption);
+    if (pixels.rank() != 2 || pixels.extent(1) < 1 || pixels.extent(1) > config.pixels() ||
+        pixels.extent(0) != caption.tokens.extent(0))
+      throw shape_error("ImageGpt: pixels [" + std::to_string(caption.tokens.extent(0)) + ", N] with N from 1 to " +
+                        std::to_string(config.pixels()) + " wanted, shape is " + pixels.shape().to_string());
+    X x = summarised(caption);
+    const Index n = pixels.extent(1);
+    if (n > 1) {
+      const Tensor<std::int32_t> before = slice(pixels, 1, 0, n - 1);
+      const std::vector<Index> offsets = back(config);
+      X seen = gpt.embedding(on_tape_of(x, before));
+      for (std::size_t i = 0; i < earlier.size(); ++i)
+        seen = seen + earlier[i](on_tape_of(x, delayed(before, offsets[i])));
+      x = concat({x, seen}, 1);
+    }
+    if (!draft) return {std::move(x), std::nullopt};
+    const PixelDraft<X> drafted = (*draft)(caption.pooled, dropped.of_caption());
+    const auto begun = [n](const X& all) { return all.extent(1) == n ? all : slice(all, 1, 0, n); };
+    return {x + begun(drafted.vectors), begun(drafted.logits)};
+  }
+  template <Value X>
+  static X hinted(X logits, const Reading<X>& r) {
+    return r.hint ? logits + *r.hint : logits;
+  }
+  template <Value X>
+  X summarised(const TextContext<X>& caption) const {
+    const X all = summary(caption.pooled);
+    return reshape(all, Shape{all.extent(0), 1, config.width});
+  }
+  template <Value X>
+  void check_words(const TextContext<X>& caption) const {
     if (caption.tokens.extent(1) != config.words)
       throw shape_error("ImageGpt: captions of " + std::to_string(config.words) + " tokens, padded, wanted; shape is " +
                         caption.tokens.shape().to_string());
-    const X last = summary(caption.pooled);
-    return {words(caption.tokens), reshape(last, Shape{last.extent(0), 1, config.width})};
   }
   template <Value X>
   X over(const X& x, const GptDropout& dropped) const {

@@ -18,7 +18,9 @@ inline std::string image_gpt_config_text(const ImageGptConfig& c) {
   j.set("text_width", c.text.width)
       .set("text_heads", c.text.heads)
       .set("text_layers", c.text.layers)
-      .set("draft", c.draft);
+      .set("reach", c.reach)
+      .set("draft", c.draft)
+      .set("map", c.map);
   return j.dump();
 }
 
@@ -36,6 +38,9 @@ inline ImageGptConfig read_image_gpt_config(const Safetensors& file, const std::
   const auto number = [&](const char* field, Index low, Index high) {
     return within(field, j.get<std::int64_t>(field), low, high);
   };
+  const auto newer = [&](const char* field, Index without, Index low, Index high) {  // older files lack it
+    return within(field, j.get<std::int64_t>(field, without), low, high);
+  };
   ImageGptConfig c;
   c.side = number("side", 2, 256);
   c.colours = number("colours", 2, 512);
@@ -43,7 +48,9 @@ inline ImageGptConfig read_image_gpt_config(const Safetensors& file, const std::
   c.heads = number("heads", 1, 256);
   c.width = number("width", 1, 8192);
   c.words = number("words", 2, 4096);
-  c.draft = within("draft", j.get<std::int64_t>("draft", 0), 0, 1024);  // files from before there were drafts lack it
+  c.reach = newer("reach", 1, 1, 16);
+  c.draft = newer("draft", 0, 0, 1024);
+  c.map = newer("map", 0, 0, 1024);
   c.text = {.vocabulary = number("text_vocabulary", 1, 999999),
             .length = number("text_length", 2, 4096),
             .width = number("text_width", 1, 4096),
@@ -63,7 +70,11 @@ inline ImageGptConfig read_image_gpt_config(const Safetensors& file, const std::
     pin_shape(file, "net.gpt.blocks." + std::to_string(i) + ".mlp.up.weight", {4 * c.width, c.width});
   for (Index i = 0; i < c.text.layers; ++i)
     pin_shape(file, "net.text.blocks." + std::to_string(i) + ".mlp.up.weight", {4 * c.text.width, c.text.width});
-  if (c.draft > 0) pin_shape(file, "net.draft.head.weight", {c.colours, c.draft});
+  const ImageDraftConfig drafted = c.drafted();
+  if (c.draft > 0) pin_shape(file, "net.draft.head.weight", {c.colours, drafted.read()});
+  if (c.map > 0) pin_shape(file, "net.draft.map.weight", {c.pixels() * c.map, drafted.embedding()});
+  const std::size_t around = ImageGptNet<float>::back(c).size();
+  pin_shape(file, "net.earlier." + std::to_string(around - 1) + ".weight", {c.colours + 1, c.width});
   return c;
 }
 
