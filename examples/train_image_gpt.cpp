@@ -217,9 +217,6 @@ int score(const std::string& weights) {
   say("", [&](const auto& tokens, const auto& pixels) { return net(net.text(tokens), pixels); });
   say("without its blocks: ",
       [&](const auto& tokens, const auto& pixels) { return net.sketch(net.text(tokens), pixels); });
-  if (net.draft)
-    say("its draft alone: ",
-        [&](const auto& tokens, const auto&) { return net.draft->logits(net.text(tokens).pooled); });
   return exit_done;
 }
 

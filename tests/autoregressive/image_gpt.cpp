@@ -117,6 +117,25 @@ TEST_CASE("image GPT: its sketch is what it says when its blocks add nothing", "
   CHECK(same_bytes(net.sketch(caption, slice(some_pixels(), 1, 0, 5)), slice(sketch, 1, 0, 5)));
 }
 
+TEST_CASE("image GPT: what is dropped in training comes of the noise alone", "[autoregressive][image_gpt]") {
+  Rng rng(6);
+  ImageGptNet<float> net(tiny(2), rng);
+  testing::nudge(net, 0.3, rng);
+  const auto caption = net.text(some_words());
+  const auto made = [&](double blocks, double hidden, std::uint64_t seed) {
+    return net(caption, some_pixels(), {.blocks = blocks, .caption = hidden, .noise = Noise{seed}});
+  };
+  const Tensor<float> whole = net(caption, some_pixels());
+  CHECK(same_bytes(made(0, 0, 1), whole));
+  for (const auto& [blocks, hidden] : {std::pair{0.5, 0.0}, {0.0, 0.5}}) {
+    CHECK(same_bytes(made(blocks, hidden, 1), made(blocks, hidden, 1)));
+    CHECK_FALSE(same_bytes(made(blocks, hidden, 1), made(blocks, hidden, 2)));
+    CHECK_FALSE(same_bytes(made(blocks, hidden, 1), whole));
+  }
+  const ImageGptDropout some{.caption = 0.5, .noise = Noise{1}};  // the sketch has no blocks to drop from
+  CHECK_FALSE(same_bytes(net.sketch(caption, some_pixels(), some), net.sketch(caption, some_pixels())));
+}
+
 TEST_CASE("image GPT: a pixel depends on the caption and the pixels before it, and on nothing after",
           "[autoregressive][image_gpt]") {
   Rng rng(2);

@@ -91,17 +91,6 @@ TEST_CASE("image GPT: a run goes on from its file", "[autoregressive][image_gpt]
   CHECK(same_bytes(again.finish(), run.finish()));
 }
 
-TEST_CASE("image GPT: the draft alone is a picture of the palette's colours", "[autoregressive][image_gpt]") {
-  const std::vector<std::string> texts = {"red", "a dog"};
-  const ImageGpt model = tiny_model(3);
-  const Tensor<float> drafts = model.draft(texts);
-  REQUIRE(drafts.shape() == Shape{2, 5, 5, 3});
-  CHECK(same_bytes(slice(drafts, 0, 1, 2).reshaped({5, 5, 3}), model.draft({&texts[1], 1}).reshaped({5, 5, 3})));
-  const Tensor<std::uint8_t> seen = to_8bit(slice(drafts, 0, 0, 1).reshaped({5, 5, 3}));
-  CHECK(same_bytes(model.palette().decode(model.palette().encode(seen), 5, 5), seen));
-  CHECK_THROWS_AS(tiny_model().draft(texts), argument_error);
-}
-
 TEST_CASE("image GPT: its run keeps the laws of generation", "[autoregressive][image_gpt]") {
   testing::check_generator(tiny_model(GENERATE(0, 3)), std::string("a red heart"), Noise{5});
 }

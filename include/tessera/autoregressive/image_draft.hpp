@@ -6,9 +6,9 @@
 //   vectors = places(features)           what the transformer is told at each one  [B, side^2, D]
 //
 // Why: a transformer over pixels sees a few pictures a second while it learns, and spends nearly all of that on how
-// pixels follow each other. The draft needs no order, sees many times as many pictures, and learns what each caption
-// looks like; alone, its cross-entropy is that of independent pixels. Both together are an autoregressive model still:
-// the draft knows the caption only.
+// pixels follow each other. The draft needs no order and costs little, so that it can see many times as many pictures
+// and learn what each caption looks like. Both together are an autoregressive model still: the draft knows the caption
+// only. Its logits are terms of a sum that learn with the others (ImageGptNet::sketch), no distribution by themselves.
 //
 // The decoder: residual blocks, each told the caption by scale and shift (nn/residual.hpp), from a grid of 4 x 4 (of
 // the side halved while it is even and above 4) up to the full side; the last two doublings halve the channels. The
@@ -96,11 +96,6 @@ struct ImageDraft {
     X m = features(pooled, dropped);
     X vectors = places(m);
     return {std::move(vectors), head(m)};
-  }
-  /// [B, side^2, colours], when only that is wanted.
-  template <Value X>
-  X logits(const X& pooled, const Dropout& dropped = {}) const {
-    return head(features(pooled, dropped));
   }
   /// [B, side^2, channels + map]
   template <Value X>

@@ -141,22 +141,6 @@ class ImageGpt {
     return each;
   }
 
-  /// What the draft by itself makes of each text, every pixel's most probable colour: [B, side, side, 3] in [-1, 1].
-  /// Throws argument_error when the network has none.
-  Tensor<float> draft(std::span<const std::string> texts) const {
-    if (!net_->draft) throw argument_error("ImageGpt: this network has no draft");
-    const Tensor<float> logits = net_->draft->logits(read(texts).pooled);
-    Tensor<float> pictures(Shape{logits.extent(0), config().side, config().side, 3});
-    float* to = pictures.data();
-    for (Index i = 0; i < logits.rows(); ++i) {
-      const float* const row = std::as_const(logits).data() + i * logits.cols();
-      std::size_t best = 0;
-      for (std::size_t k = 1; k < static_cast<std::size_t>(palette_.size()); ++k) best = row[k] > row[best] ? k : best;
-      for (int c = 0; c < 3; ++c) *to++ = from_8bit(static_cast<std::uint8_t>(channel(palette_[best], c)));
-    }
-    return pictures;
-  }
-
  private:
   Run begin(std::span<const std::string> texts, std::span<const Noise> noises, const ImageGptOptions& options,
             bool single) const {
