@@ -44,7 +44,7 @@ struct Options : TrainingOptions {
   Index hold = 5500, layers = 2, heads = 4, width = 128, warmup = 200, evaluate_every = 500, sample_every = 2000;
   Index draft = 16, map = 24, reach = 2, sketch_steps = 4000, sketch_batch = 16;
   double sketch_rate = 3e-3;
-  double decay = 0.05, dropout = 0, caption_dropout = 0.2;
+  double decay = 0.05, dropout = 0, caption_dropout = 0.2, disturb = 0;
   std::string twin, from, score;
   std::string text = TESSERA_WEIGHTS_DIR "/paint.safetensors";
 };
@@ -70,6 +70,7 @@ void describe(Cli& cli, Options& o) {
   cli.number("--sketch-rate", o.sketch_rate, "greatest learning rate in them", 0, 1);
   cli.number("--caption-dropout", o.caption_dropout, "share of the caption's numbers that the draft does not see", 0,
              0.9);
+  cli.number("--disturb", o.disturb, "share of the pixels read that are others than they should be", 0, 0.9);
   cli.number("--warmup", o.warmup, "steps in which the rate rises", 0, most);
   cli.number("--decay", o.decay, "weight decay", 0, 10);
   cli.number("--dropout", o.dropout, "share of numbers dropped in training", 0, 0.9);
@@ -121,11 +122,28 @@ TwinFile::Settings twin_settings(const Options& o, const ImageGpt& model) {
   return {{"heads", model.config().heads},
           {"text_heads", model.config().text.heads},
           {"reach", model.config().reach},
-          {"dropout", o.dropout + o.caption_dropout}};
+          {"dropout", o.dropout + o.caption_dropout + o.disturb}};
+}
+
+/// Some of the pixels become any others of the batch. Who reads them so learns to go on after a mistake of its own, as
+/// there are some in what it draws, and to look at the caption once more.
+Tensor<std::int32_t> disturbed(Tensor<std::int32_t> pixels, double share, const Noise& noise) {
+  if (share == 0) return pixels;
+  const Tensor<std::int32_t> right = pixels;
+  std::int32_t* to = pixels.data();
+  for (Index i = 0; i < pixels.size(); ++i) {
+    const auto word = static_cast<std::uint64_t>(i);
+    if (noise.fork(0).unit(word) < share) to[i] = right[noise.fork(1).below(right.size(), word)];
+  }
+  return pixels;
 }
 
 ImageGptDropout dropped(const Options& o, const TrainStep& at) {
   return {.blocks = o.dropout, .caption = o.caption_dropout, .noise = at.noise.fork(1)};
+}
+
+Tensor<std::int32_t> read_pixels(const Options& o, const TrainStep& at, const CaptionedPixels& batch) {
+  return disturbed(batch.pixels, o.disturb, at.noise.fork(2));
 }
 
 ImageGpt with_weights(const ImageGpt& model, const ImageGptNet<float>& net) {
@@ -191,7 +209,7 @@ bool train_sketch(const Options& o, const EmojiPixels& data, const ImageGpt& mod
       [&](auto& tape, auto& module, const TrainStep& at) {
         const CaptionedPixels batch = data.draw(sampler, at);
         see(twin, at, batch);
-        return cross_entropy(module(tape.ids(batch.tokens), batch.pixels, dropped(o, at)), batch.pixels);
+        return cross_entropy(module(tape.ids(batch.tokens), read_pixels(o, at, batch), dropped(o, at)), batch.pixels);
       },
       [&](const TrainProgress& p) {
         line(p);
@@ -268,7 +286,7 @@ int train_image_gpt(int argc, char** argv) {
     const CaptionedPixels batch = data.draw(sampler, at);
     see(twin, at, batch);
     const auto caption = module.text(tape.ids(batch.tokens));
-    return cross_entropy(module(caption, batch.pixels, dropped(o, at)), batch.pixels);
+    return cross_entropy(module(caption, read_pixels(o, at, batch), dropped(o, at)), batch.pixels);
   };
   const TrainEnd end = run_with_looks(trainer, curve, loss, look, [&](const TrainProgress& p) {
     if (o.sample_every > 0 && p.step % o.sample_every == 0)
