@@ -8,8 +8,8 @@
 //   build/examples/train_image_gpt --score image_gpt.safetensors                    their bits a pixel, held out
 //
 // Before the transformer's blocks all else learns by itself (--sketch-steps): the draft and how near pixels follow each
-// other. What a caption looks like is a matter of seeing it often, and without its blocks the network sees ten times as
-// many pictures a second.
+// other. What a caption looks like is a matter of seeing it often, and without its blocks the network sees eight
+// times as many pictures a second.
 //
 // What the captions mean it takes over, unchanged, from the text encoder that train_paint has learned with its own
 // pictures (--text): an hour on one core is enough for 1,024 pixels a picture, not for two languages as well. `--text

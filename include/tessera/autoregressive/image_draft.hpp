@@ -2,7 +2,7 @@
 //
 //   features = a small convolutional decoder of the caption's vector               [B, side^2, channels]
 //   features = [features, silu(M e)]     with `map`: another linear map of it      [B, side^2, channels + map]
-//   logits = head(features)              what colour each pixel has by itself      [B, side^2, colours]
+//   logits = head(features)              what colour to expect at each pixel       [B, side^2, colours]
 //   vectors = places(features)           what the transformer is told at each one  [B, side^2, D]
 //
 // Why: a transformer over pixels sees a few pictures a second while it learns, and spends nearly all of that on how
@@ -13,7 +13,7 @@
 // The decoder: residual blocks, each told the caption by scale and shift (nn/residual.hpp), from a grid of 4 x 4 (of
 // the side halved while it is even and above 4) up to the full side; the last two doublings halve the channels. The
 // linear map (e is the caption's embedding, M one matrix of a row a pixel and channel, as in pixel_cnn.hpp) knows nothing
-// of shapes, and learns by heart what belongs to a caption in a third of the steps.
+// of shapes, and learns by heart what belongs to a caption in half of the steps.
 #pragma once
 
 #include <tessera/autodiff/op/permute.hpp>

@@ -16,7 +16,7 @@
 // transformer's, which then only has to improve on them.
 //
 // This is the network that trains; image_gpt_run.hpp paints with it. What it says without its blocks, sketch(), learns
-// from ten times as many pictures a second, and is best learned first (examples/train_image_gpt.cpp).
+// from eight times as many pictures a second, and is best learned first (examples/train_image_gpt.cpp).
 #pragma once
 
 #include <tessera/autodiff/op/permute.hpp>
