@@ -130,10 +130,11 @@ TwinFile::Settings twin_settings(const Options& o, const ImageGpt& model) {
 Tensor<std::int32_t> disturbed(Tensor<std::int32_t> pixels, double share, const Noise& noise) {
   if (share == 0) return pixels;
   const Tensor<std::int32_t> right = pixels;
+  const Noise whether = noise.fork(0), which = noise.fork(1);
   std::int32_t* to = pixels.data();
   for (Index i = 0; i < pixels.size(); ++i) {
     const auto word = static_cast<std::uint64_t>(i);
-    if (noise.fork(0).unit(word) < share) to[i] = right[noise.fork(1).below(right.size(), word)];
+    if (whether.unit(word) < share) to[i] = right[which.below(right.size(), word)];
   }
   return pixels;
 }
@@ -180,16 +181,13 @@ bool train_sketch(const Options& o, const EmojiPixels& data, const ImageGpt& mod
   Sketch part{net};
   const std::string folder = o.folder + "/sketch";
   const Index hold = o.sketch_steps * 3 / 5;
-  Trainer<Sketch> trainer(
-      part, {.rate = o.sketch_rate, .beta2 = 0.98, .decay = o.decay},
-      {.steps = o.sketch_steps,
-       .clip_norm = 1,
-       .schedule = {.decay = Decay::linear, .warmup = o.warmup, .hold = hold, .total = o.sketch_steps},
-       .seed = o.seed + 177,
-       .checkpoint = folder,
-       .checkpoint_every = 4 * o.save_every,
-       .keep = 2,
-       .items = o.sketch_batch});
+  TrainConfig config = o.config({.decay = Decay::linear, .warmup = o.warmup, .hold = hold, .total = o.sketch_steps});
+  config.steps = o.sketch_steps;
+  config.seed = o.seed + 177;
+  config.checkpoint = folder;
+  config.checkpoint_every = 4 * o.save_every;
+  config.items = o.sketch_batch;
+  Trainer<Sketch> trainer(part, {.rate = o.sketch_rate, .beta2 = 0.98, .decay = o.decay}, config);
   go_on(program, trainer, "sketch step");
   std::fprintf(stderr, "the sketch: %lld parameters\n", static_cast<long long>(parameter_count(part)));
   TwinFile twin(o.twin.empty() ? "" : o.twin + ".sketch", "image_sketch", trainer, twin_settings(o, model));

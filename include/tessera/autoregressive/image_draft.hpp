@@ -13,7 +13,7 @@
 // The decoder: residual blocks, each told the caption by scale and shift (nn/residual.hpp), from a grid of 4 x 4 (of
 // the side halved while it is even and above 4) up to the full side; the last two doublings halve the channels. The
 // linear map (e is the caption's embedding, M one matrix of a row a pixel and channel, as in pixel_cnn.hpp) knows nothing
-// of shapes, and learns by heart what belongs to a caption in half of the steps.
+// of shapes: it is there for what belongs to one caption only, and wants its dropout.
 #pragma once
 
 #include <tessera/autodiff/op/permute.hpp>
@@ -30,7 +30,7 @@ struct ImageDraftConfig {
   Index width = 160;    // D
   Index map = 0;        // channels of the linear map; 0: there is none
 
-  /// Numbers of a pixel of the map that is read.
+  /// Numbers a pixel that head and places read.
   Index read() const { return channels + map; }
   /// How often the grid that it begins with is doubled.
   Index doublings() const {
