@@ -1,5 +1,7 @@
 """Layers and networks that more than one of bench/'s PyTorch twins have, over weights by name. Import it after
 torch_side.start()."""
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -137,3 +139,53 @@ def dit(x, t, labels):
         return h.view(b, g, g, 2, 2, 4).permute(0, 5, 1, 3, 2, 4).reshape(b, 4, 32, 32)
 
     return forward
+
+
+def pixel_cnn(levels, condition, name="", most=255):
+    """levels [B, H, W] up to `most`, condition [B, D] -> what is known of each pixel [B, K, H, W], and how x was read."""
+
+    def causal(h, part, up, left, right):
+        return F.conv2d(F.pad(h, (left, right, up, 0)), W[part + ".weight"], W[part + ".bias"])
+
+    def point(h, part):
+        return F.conv2d(h, W[part + ".weight"][:, :, None, None], W.get(part + ".bias"))
+
+    def gate(h):
+        a, b = h.chunk(2, 1)
+        return torch.tanh(a) * torch.sigmoid(b)
+
+    scaled = (2 * levels[:, None].float() / most - 1).to(condition.dtype)
+    vectors = W.get(name + "vectors.weight")
+    x = scaled if vectors is None else F.embedding(levels, vectors).permute(0, 3, 1, 2)
+    told = condition[:, :, None, None]
+    if name + "map.weight" in W:
+        told = F.silu(linear(condition, name + "map")).unflatten(1, (*levels.shape[1:], -1)).permute(0, 3, 1, 2)
+    v, h = F.pad(x, (0, 0, 1, 0))[:, :, :-1], F.pad(x, (1, 0))[:, :, :, :-1]
+    i = 0
+    while f"{name}layers.{i}.out.weight" in W:
+        p = f"{name}layers.{i}."
+        reach = W[p + "horizontal.weight"].shape[3] - 1
+        seen = causal(v, p + "vertical", reach, reach, reach)
+        here = causal(h, p + "horizontal", 0, reach, 0) + point(seen, p + "link")
+        more = point(gate(here + point(told, p + "horizontal_condition")), p + "out")
+        h = more if i == 0 else h + more
+        if p + "vertical_condition.weight" in W:  # nobody reads the last v
+            v = gate(seen + point(told, p + "vertical_condition"))
+        i += 1
+    return point(F.relu(point(F.relu(h), name + "heads.0.first")), name + "heads.0.last"), scaled
+
+
+def logistic_mixture(numbers, x):
+    """numbers [B, 3 K, H, W], x [B, 1, H, W] in [-1, 1]: nats a pixel. As PixelCNN++ has it, with its three cases, where Tessera
+    has one formula."""
+    weights, means, scales = numbers.chunk(3, 1)
+    scales = scales.clamp(min=-7)
+    inverse, half = torch.exp(-scales), 1 / 255
+    centred = x - means
+    plus, minus = inverse * (centred + half), inverse * (centred - half)
+    share = torch.sigmoid(plus) - torch.sigmoid(minus)
+    middle = inverse * centred
+    thin = middle - scales - 2 * F.softplus(middle) - math.log(127.5)
+    inner = torch.where(share > 1e-5, torch.log(share.clamp(min=1e-12)), thin)
+    log_p = torch.where(x < -0.999, plus - F.softplus(plus), torch.where(x > 0.999, -F.softplus(minus), inner))
+    return -torch.logsumexp(log_p + F.log_softmax(weights, 1), 1).mean()

@@ -23,6 +23,7 @@
 #include "examples/support/sample_sheet.hpp"
 #include "examples/support/training.hpp"
 #include "examples/support/training_options.hpp"
+#include "examples/support/twin_file.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -37,7 +38,7 @@ struct Options : TrainingOptions {
   Index hold = 4700, width = 32, layers = 8, kernel = 3, embed = 16, condition = 256, map = 16, warmup = 200,
         evaluate_every = 500;
   double decay = 0.05;
-  std::string sheet, score, text = TESSERA_WEIGHTS_DIR "/paint.safetensors";
+  std::string twin, sheet, score, text = TESSERA_WEIGHTS_DIR "/paint.safetensors";
 };
 
 void describe(Cli& cli, Options& o) {
@@ -53,6 +54,7 @@ void describe(Cli& cli, Options& o) {
   cli.number("--warmup", o.warmup, "steps in which the rate rises", 0, most);
   cli.number("--decay", o.decay, "weight decay", 0, 10);
   cli.option("--text", o.text, "a model of train_paint whose text encoder is taken over");
+  cli.option("--twin", o.twin, TwinFile::help);
   cli.option("--sheet", o.sheet, "a PNG of 16 drawn pictures");
   cli.option("--score", o.score, "instead of training: weights of --output, made with the same --width ... --map");
   cli.number("--evaluate-every", o.evaluate_every, "steps between looks at what is held out; 0: at the end only", 0,
@@ -133,16 +135,21 @@ int learn(CaptionedPixelCnn<float>& net, const EmojiPixels& data, const Options&
                                 .smoothing = 0.98},
                        .nats = std::log(2.0)},
                       trainer.extras());
+  TwinFile twin(o.twin, "emoji_pixel_cnn", trainer,
+                {{"text_heads", net.text.blocks.front().attention.options.heads}, {"colours", colours}});
   const auto look = [&] { return held_out(net, data); };
   const TrainEnd end = run_with_looks(
       trainer, curve,
       [&](auto& tape, auto& module, const TrainStep& at) {
         const CaptionedPixels batch = data.draw(sampler, at);
         const Tensor<std::uint8_t> pictures = levels(batch.pixels);
+        twin.see(at, "tokens", batch.tokens);
+        twin.see(at, "pixels", batch.pixels.reshaped({batch.pixels.extent(0), side, side}));
         return module.pixels.loss(module.pixels.read(tape, pictures), pictures,
                                   module.condition(tape.ids(batch.tokens)));
       },
       look);
+  twin.write(trainer);
   if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   if (!o.output.empty()) save(o.output, net, {{"model", "emoji_pixel_cnn"}}, DType::f16);
   curve.add(look());

@@ -23,6 +23,7 @@
 #include "examples/support/rows.hpp"
 #include "examples/support/training.hpp"
 #include "examples/support/training_options.hpp"
+#include "examples/support/twin_file.hpp"
 
 using namespace tessera;
 using namespace tessera::examples;
@@ -35,7 +36,7 @@ constexpr Index classes = 10, side = 28, shown = 40;
 struct Options : TrainingOptions {
   Options() : TrainingOptions{.steps = 9000, .save_every = 500, .rate = 2e-3} {}
   Index width = 32, layers = 6, kernel = 3, map = 16, mixture = 5, tested = 10000, evaluate_every = 500, drawn = 100;
-  std::string sheet, classifier, score;
+  std::string twin, sheet, classifier, score;
 };
 
 void describe(Cli& cli, Options& o) {
@@ -49,6 +50,7 @@ void describe(Cli& cli, Options& o) {
   cli.number("--kernel", o.kernel, "their kernel but the first one's, which is 7", 3, 63);
   cli.number("--map", o.map, "channels of each class's map; 0: the class says the same at every pixel", 0, 1024);
   cli.number("--mixture", o.mixture, "logistics in the mixture; 0: a softmax of 256 levels", 0, 1024);
+  cli.option("--twin", o.twin, TwinFile::help);
   cli.option("--sheet", o.sheet, "a PNG of drawn pictures, a column a class");
   cli.option("--classifier", o.classifier, "weights of train_classifier: looks at the drawn pictures");
   cli.option("--score", o.score, "instead of training: weights of --output, made with the same --width ... --mixture");
@@ -108,6 +110,13 @@ double agreement(const std::string& weights, const Tensor<std::uint8_t>& picture
   return static_cast<double>(right) / static_cast<double>(labels.size());
 }
 
+/// Pictures [B, H, W, 1] as numbers [B, H, W] that PyTorch counts with.
+Tensor<std::int32_t> as_levels(const Tensor<std::uint8_t>& pictures) {
+  Tensor<std::int32_t> levels(Shape{pictures.extent(0), pictures.extent(1), pictures.extent(2)});
+  for (Index i = 0; i < levels.size(); ++i) levels.data()[i] = pictures[i];
+  return levels;
+}
+
 /// Trains and evaluates; what the program ends with, unless it is exit_done, when there is more to do.
 int learn(PixelCnn<float>& net, const Fashion& test, const Options& o) {
   const Fashion train = read_fashion(FashionPart::train);
@@ -127,14 +136,20 @@ int learn(PixelCnn<float>& net, const Fashion& test, const Options& o) {
                        .nats = std::log(2.0),
                        .held_out = "test"},
                       trainer.extras());
+  TwinFile twin(o.twin, "pixel_cnn", trainer, {{"components", o.mixture}});
   const auto look = [&](Index count) { return evaluate(net, test, count); };
   const TrainEnd end = run_with_looks(
       trainer, curve,
       [&](auto& tape, auto& module, const TrainStep& at) {
         const Tensor<Index> items = sampler(at.batch);
-        return module.loss(tape, rows_of(train.pictures, items), one_hot(rows_of(train.labels, items)));
+        const Tensor<std::uint8_t> pictures = rows_of(train.pictures, items);
+        const Tensor<float> kinds = one_hot(rows_of(train.labels, items));
+        if (!o.twin.empty()) twin.see(at, "pixels", as_levels(pictures));
+        twin.see(at, "condition", kinds);
+        return module.loss(tape, pictures, kinds);
       },
       [&] { return look(500); });
+  twin.write(trainer);
   if (end == TrainEnd::interrupted) return say_interrupted(program, trainer);
   if (!o.output.empty()) save(o.output, net, {{"model", "pixel_cnn"}}, DType::f16);
   curve.add(look(o.tested));

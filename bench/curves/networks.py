@@ -6,6 +6,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+import torch_nets
 from torch_nets import W, conv, conv_transpose, heads_attention, layer_norm, linear
 
 said = {}
@@ -271,6 +272,20 @@ def image_gpt(batch):
     x, hint = read_pixels(pooled, batch["pixels"], "gpt.embedding")
     h = torch.cat([linear(tokens, "words") + W["word_places.weight"], x], 1)
     return cross_entropy(gpt_over(h, "gpt.", tokens.shape[1]) + hint, batch["pixels"])
+
+
+# ---- PixelCNN: levels [B, H, W] as `pixels`
+
+
+def pixel_cnn(batch):
+    said_of, x = torch_nets.pixel_cnn(batch["pixels"], batch["condition"])
+    return torch_nets.logistic_mixture(said_of, x) if said["components"] > 0 else F.cross_entropy(said_of, batch["pixels"])
+
+
+def emoji_pixel_cnn(batch):
+    condition = F.silu(linear(caption(batch)[1], "caption"))
+    colours = said["colours"] - 1
+    return F.cross_entropy(torch_nets.pixel_cnn(batch["pixels"], condition, "pixels.", colours)[0], batch["pixels"])
 
 
 # ---- One pass from noise: pictures x [B, H, W, C]

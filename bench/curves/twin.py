@@ -128,6 +128,9 @@ if options.double:
     series.append(("Tessera from double precision", "#2f7d4f", apart(losses, exact)))
     print(figures("Tessera's from those in double precision", series[-1][2]))
     print(figures("PyTorch's from those in double precision", apart(theirs, exact)))
+last = max(len(losses) // 10, 1)
+here, there = (sum(side[-last:]) / last for side in (losses, theirs))
+print(f"mean of the last {last} losses: PyTorch {there:.4f}, Tessera {here:.4f}, {100 * abs(here - there) / abs(there):.2f} % apart")
 our_rate = len(losses) / said["seconds"]
 print(f"steps a second, {threads} thread{'s' * (threads > 1)}: Tessera {our_rate:.3g}, PyTorch {rate:.3g}: {our_rate / rate:.2f} times")
 if options.svg:
