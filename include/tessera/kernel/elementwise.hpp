@@ -25,6 +25,11 @@ template <class T, class Fn, int N, std::size_t... K>
   return f(Pack<T>::load(x[K] + i)...);
 }
 
+template <class T, class Fn, int N, std::size_t... K>
+[[gnu::always_inline]] inline Pack<T> call(const Fn& f, const Pack<T> (&x)[N], std::index_sequence<K...>) {
+  return f(x[K]...);
+}
+
 /// y[i] = f(x[0][i], ...) in one thread. flatten: f must be inlined, or every pack pays a call and reloads its
 /// constants.
 template <class T, class Fn, int N>

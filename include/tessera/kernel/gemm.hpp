@@ -186,6 +186,8 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
         rows = ceil_div(rows / 2, R) * R;
       else if (cols > (a_in_place ? 1 : 4) * W)
         cols = ceil_div(cols / 2, W) * W;
+      else if (rows > 96)  // each packs B's panels again, for 48 rows or more
+        rows = ceil_div(rows / 2, R) * R;
       else
         break;
     }
@@ -193,72 +195,78 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
     // Tasks side by side read the same rows of A: where all of it stays in L2, it is packed once for all, too.
     const Index a_panels = !a_in_place && across > 1 && M <= block_rows ? ceil_div(M, R) : 0;
     const Scratch<T> a_shared(a_panels * R * kc);
-    Index k0 = 0;
-    do {  // once for K = 0 too
-      const Index k = at_most(K - k0, kc);
+    const auto pack_a = [&](T* to, Index k0, Index k, Index row0, Index row1) {
+      for (Index i = row0; i < row1; i += R) pack_rows<T>(to + (i - row0) * k, a, i, k0, at_most(row1 - i, R), k);
+    };
+    // A block of C, and its terms [k0, k0 + k).
+    const auto work = [&](Index task, Index k0, Index k, T* a_packed, T* b_some) {
       const bool add = accumulate || k0 > 0, last = k0 + k == K;
-      for_blocks(threads && panels > 8, panels, 4, [&](Index begin, Index end) {
-        const Index from = begin * W, to = at_most(end * W, n);
-        pack_columns<T>(b_packed.data() + from * k, b, k0, j0 + from, k, to - from);
-      });
-      const auto pack_a = [&](T* to, Index row0, Index row1) {
-        for (Index i = row0; i < row1; i += R) pack_rows<T>(to + (i - row0) * k, a, i, k0, at_most(row1 - i, R), k);
-      };
-      for_blocks(threads && a_panels > 8, a_panels, 4, [&](Index begin, Index end) {
-        pack_a(a_shared.data() + begin * R * k, begin * R, at_most(end * R, M));
-      });
-      for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index end) {
-        const Scratch<T> a_packed(a_in_place ? (a_by_rows ? 0 : k * R) : a_panels > 0 ? 0 : rows * k);
-        const Scratch<T> b_some(b_shared || (b_in_place && n % lanes_of<T> == 0) ? 0 : k * group);
-        Index packed_row = -1;
-        for (Index task = begin; task < end; ++task) {
-          const Index row0 = task / across * rows, row1 = at_most(row0 + rows, M);
-          const Index col0 = task % across * cols, col1 = at_most(col0 + cols, n);
-          if (!a_in_place && a_panels == 0 && packed_row != row0) {
-            pack_a(a_packed.data(), row0, row1);
-            packed_row = row0;
+      const Index row0 = task / across * rows, row1 = at_most(row0 + rows, M);
+      const Index col0 = task % across * cols, col1 = at_most(col0 + cols, n);
+      if (!a_in_place && a_panels == 0) pack_a(a_packed, k0, k, row0, row1);
+      const T* a_tiles = a_panels > 0 ? a_shared.data() + row0 * k : a_packed;
+      for (Index j = col0, across_tile; j < col1; j += across_tile) {
+        across_tile = at_most(col1 - j, W);
+        if (b_in_place && col1 - j == W + lanes_of<T>) across_tile = 2 * lanes_of<T>;  // 2 + 2 registers, not 3 + 1
+        const T* b_tile = b_shared ? b_packed.data() + j * k : nullptr;
+        Index ldb = W;
+        if (b_in_place && across_tile % lanes_of<T> == 0) {
+          b_tile = b.at(k0, j0 + j).data;
+          ldb = b.row_stride;
+        } else if (!b_shared) {
+          const Index done = b_in_place ? 0 : (j - col0) % group;
+          if (done == 0) pack_columns<T>(b_some, b, k0, j0 + j, k, at_most(col1 - j, group));
+          b_tile = b_some + done * k;
+        }
+        T* c_tile = c + row0 * ldc + j0 + j;
+        const Index whole = (row1 - row0) / R, rest = (row1 - row0) % R;
+        TileJob<T> job{k, a_tiles, R, R * k, b_tile, ldb, c_tile, ldc, whole, R, across_tile, add};
+        if (a_in_place) {
+          job.a = a.at(row0, k0).data;
+          job.a_step = a_by_rows ? a.row_stride : a.col_stride;
+          job.a_tile = R * a.row_stride;
+        }
+        if (whole > 0) run<T>(job, a_in_place && a_by_rows);
+        if (rest > 0) {
+          job.a += whole * job.a_tile;
+          job.c += whole * R * ldc;
+          job.tiles = 1;
+          job.rows = rest;
+          if (a_in_place && !a_by_rows) {  // a tile higher than its rows would read past A's last one
+            pack_rows<T>(a_packed, a, row1 - rest, k0, rest, k);
+            job.a = a_packed;
+            job.a_step = R;
           }
-          const T* a_tiles = a_panels > 0 ? a_shared.data() + row0 * k : a_packed.data();
-          for (Index j = col0, across_tile; j < col1; j += across_tile) {
-            across_tile = at_most(col1 - j, W);
-            if (b_in_place && col1 - j == W + lanes_of<T>) across_tile = 2 * lanes_of<T>;  // 2 + 2 registers, not 3 + 1
-            const T* b_tile = b_shared ? b_packed.data() + j * k : nullptr;
-            Index ldb = W;
-            if (b_in_place && across_tile % lanes_of<T> == 0) {
-              b_tile = b.at(k0, j0 + j).data;
-              ldb = b.row_stride;
-            } else if (!b_shared) {
-              const Index done = b_in_place ? 0 : (j - col0) % group;
-              if (done == 0) pack_columns<T>(b_some.data(), b, k0, j0 + j, k, at_most(col1 - j, group));
-              b_tile = b_some.data() + done * k;
-            }
-            T* c_tile = c + row0 * ldc + j0 + j;
-            const Index whole = (row1 - row0) / R, rest = (row1 - row0) % R;
-            TileJob<T> job{k, a_tiles, R, R * k, b_tile, ldb, c_tile, ldc, whole, R, across_tile, add};
-            if (a_in_place) {
-              job.a = a.at(row0, k0).data;
-              job.a_step = a_by_rows ? a.row_stride : a.col_stride;
-              job.a_tile = R * a.row_stride;
-            }
-            if (whole > 0) run<T>(job, a_in_place && a_by_rows);
-            if (rest > 0) {
-              job.a += whole * job.a_tile;
-              job.c += whole * R * ldc;
-              job.tiles = 1;
-              job.rows = rest;
-              if (a_in_place && !a_by_rows) {  // a tile higher than its rows would read past A's last one
-                pack_rows<T>(a_packed.data(), a, row1 - rest, k0, rest, k);
-                job.a = a_packed.data();
-                job.a_step = R;
-              }
-              run<T>(job, a_in_place && a_by_rows);
-            }
-            if (last) epilogue(c_tile, ldc, row0, j0 + j, row1 - row0, across_tile);
-          }
+          run<T>(job, a_in_place && a_by_rows);
+        }
+        if (last) epilogue(c_tile, ldc, row0, j0 + j, row1 - row0, across_tile);
+      }
+    };
+    // What is shared is packed for one block of k at a time; tasks that share nothing go over all of k by themselves.
+    const Index depth = b_shared || a_panels > 0 ? kc : K;
+    Index first = 0;
+    do {  // once for K = 0, too
+      const Index end = at_most(first + depth, K);
+      for_blocks(threads && panels > 8, panels, 4, [&](Index begin, Index stop) {
+        const Index from = begin * W, to = at_most(stop * W, n);
+        pack_columns<T>(b_packed.data() + from * (end - first), b, first, j0 + from, end - first, to - from);
+      });
+      for_blocks(threads && a_panels > 8, a_panels, 4, [&](Index begin, Index stop) {
+        pack_a(a_shared.data() + begin * R * (end - first), first, end - first, begin * R, at_most(stop * R, M));
+      });
+      for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index stop) {
+        const Scratch<T> a_packed(a_in_place ? (a_by_rows ? 0 : kc * R) : a_panels > 0 ? 0 : rows * kc);
+        const Scratch<T> b_some(b_shared || (b_in_place && n % lanes_of<T> == 0) ? 0 : kc * group);
+        for (Index task = begin; task < stop; ++task) {
+          Index k = first;
+          do {
+            work(task, k, at_most(end - k, kc), a_packed.data(), b_some.data());
+            k += kc;
+          } while (k < end);
         }
       });
-      k0 += kc;
-    } while (k0 < K);
+      first += depth;
+    } while (first < K);
   }
 }
 

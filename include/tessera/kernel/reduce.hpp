@@ -152,16 +152,18 @@ template <class Op, class T, class Terms>
 /// y[c] = join over r of terms(r, c, count), for [rows, cols].
 template <class Op, class T, class Terms>
 void fold_columns(Index rows, Index cols, const Terms& terms, T* y) {
-  constexpr Index strip = 4 * Pack<T>::width, most_cols = 512, most_pieces = 16, work = 65536;
-  const Index wanted = rows * cols / work, pieces = wanted < most_pieces ? wanted : most_pieces;
-  if (cols > most_cols || pieces < 2) {
+  constexpr Index strip = 4 * Pack<T>::width, room = 8192, most_pieces = 16, work = 65536;
+  Index pieces = rows * cols / work;  // of rows, as many as are worth it and their sums have room for
+  if (pieces > most_pieces) pieces = most_pieces;
+  if (pieces * cols > room) pieces = room / cols;
+  if (pieces < 2) {
     const Index together = rows * strip < work ? work / (rows * strip + 1) + 1 : 1;  // strips a task
     parallel_for(cols, together * strip,
                  [&](Index first, Index last) { fold_strip<Op>(Index{0}, rows, first, last, terms, y); });
     return;
   }
   // Few columns and many rows: pieces of rows, cut by the extents alone, joined in order.
-  T part[most_pieces * most_cols];
+  T part[room];
   const Index piece = (rows + pieces - 1) / pieces, used = (rows + piece - 1) / piece;
   parallel_for(rows, piece, [&](Index begin, Index end) {
     fold_strip<Op>(begin, end, Index{0}, cols, terms, part + begin / piece * cols);

@@ -185,7 +185,10 @@ template <class T>
         const T* column = from.data + k + c * L * from.col_stride;
         Pack<T> square[L];
 #pragma GCC unroll 16
-        for (Index j = 0; j < L; ++j) square[j] = Pack<T>::load(column + j * from.col_stride);
+        for (Index j = 0; j < L; ++j) {
+          square[j] = Pack<T>::load(column + j * from.col_stride);
+          __builtin_prefetch(column + (j + L) * from.col_stride);  // the next register's
+        }
         transpose_square<T>(square);
         T* at = to + k * W + c * L;
 #pragma GCC unroll 16
