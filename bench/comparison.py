@@ -31,6 +31,18 @@ def lines(command, threads):
     return [line.split() for line in done.stdout.splitlines()]
 
 
+def ceilings(program, threads):
+    """What the machine gives at this moment, by the program `scaling` beside `program`: GFLOP/s of fma's alone, GB/s of reading."""
+    scaling = os.path.join(os.path.dirname(os.path.abspath(program)), "scaling")
+    return [float(lines([scaling, what, "0.3"], threads)[0][0]) for what in ("peak", "read")]
+
+
+def limit(seen, work, read=0):
+    """Items a second that no direct sum exceeds: so many GFLOPs and GB each, at the best of the `ceilings` seen."""
+    flops, bandwidth = (max(column) for column in zip(*seen))
+    return 1 / max(work / flops, read / bandwidth)
+
+
 def verdict(row):
     return "" if row["holds"] else "falls short" if row["agrees"] else "DIFFERENT RESULTS"
 

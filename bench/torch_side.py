@@ -53,3 +53,33 @@ def rate(step, seconds):
         step()
         steps += 1
     return steps / (time.perf_counter() - begin)
+
+
+def work(step):
+    """GFLOPs of the products and convolutions of one step, both directions, each as the plain sum that defines it. The rest of a
+    network is a hundredth of them."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    aten, total = torch.ops.aten, [0]
+    first = {aten.mm.default: 0, aten.bmm.default: 0, aten.mv.default: 0, aten.addmm.default: 1, aten.baddbmm.default: 1, aten.addmv.default: 1}
+
+    def convolution(x, w, out, transposed):  # a tap is used once for each number of the smaller side's picture
+        return 2 * (x if transposed else out).numel() * w[0].numel()
+
+    class Count(TorchDispatchMode):
+        def __torch_dispatch__(self, f, types, arguments=(), named=None):
+            result = f(*arguments, **(named or {}))
+            if f in first:
+                a, b = arguments[first[f] : first[f] + 2]
+                total[0] += 2 * a.numel() * (b.shape[-1] if b.dim() > 1 else 1)
+            elif f == aten.convolution.default:
+                total[0] += convolution(arguments[0], arguments[1], result, arguments[6])
+            elif f == aten.convolution_backward.default:
+                out, x, w = arguments[:3]
+                total[0] += sum(arguments[10][:2]) * convolution(x, w, out, arguments[7])
+            return result
+
+    with Count():
+        step()
+    return total[0] * 1e-9

@@ -6,6 +6,8 @@ PROGRAM is build/bench/generation. A time counts only where both sides compute t
 agree to 1e-4 of the greatest of them. (With 8 and 4 bits Tessera rounds activations, too, but to 1 in 65,000 of the greatest of
 32, which moves no logit by more than 3e-5.) Prints medians, ratios ours /
 theirs, what each must reach (items a second, or times PyTorch's), the greatest memory where that is limited, and as its last line how many do.
+A limit is how many times PyTorch's rate could be had if products and convolutions, each as the plain sum, were all there is to do, and
+writing with a GPT did nothing but read its weights: at the fma's and the memory's speed measured in the same minute. Winograd goes past it.
 """
 import os, statistics, subprocess, sys, tempfile
 
@@ -27,13 +29,15 @@ def run(command, threads):
 
 def compare(program, name, fixture, options):
     result = fixture + ".result"
-    ours, torch = [], []
+    ours, torch, ceilings = [], [], []
     for _ in range(options.rounds):
         ours.append(run([program, name, "run", fixture, result, str(options.seconds)], options.threads))
         torch.append(run([comparison.PYTHON, TWINS, name, fixture, result, str(options.seconds), str(options.threads)], options.threads))
+        ceilings.append(comparison.ceilings(program, options.threads))
     row = {"name": name, "differ": max(t["differ"] for t in torch), "wanted": WANTED[name]}
     row["ours"], row["torch"] = (statistics.median(r["rate"] for r in side) for side in (ours, torch))
     row["ratio"] = row["ours"] / row["torch"]
+    row["limit"] = comparison.limit(ceilings, torch[0]["work"], torch[0]["read"]) / row["torch"]
     row["agrees"] = row["differ"] <= 1e-4
     wanted = row["wanted"]
     row["wanted_ratio"] = float(wanted[:-1]) if isinstance(wanted, str) else wanted / row["torch"]
@@ -46,7 +50,7 @@ def main():
     options = comparison.options(4, nargs="*")
     listed = comparison.lines([options.program, "list"], options.threads)
     rows, made = [], None
-    print(f"generation, {options.threads} threads    Tessera    PyTorch              ratio    wanted   results differ", flush=True)
+    print(f"generation, {options.threads} threads    Tessera    PyTorch              ratio    wanted   limit   results differ", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "fixture.safetensors")
         for name, unit, _, fixture in listed:
@@ -57,7 +61,7 @@ def main():
                 made = fixture
             row = compare(options.program, name, path, options)
             rows.append(row)
-            print(f"{name:18} {row['ours']:15.5g} {row['torch']:10.5g} {unit:10} {row['ratio']:9.2f} {row['wanted']:>9} {row['differ']:16.1e}"
+            print(f"{name:18} {row['ours']:15.5g} {row['torch']:10.5g} {unit:10} {row['ratio']:9.2f} {row['wanted']:>9} {row['limit']:7.2f} {row['differ']:16.1e}"
                   f"   {comparison.verdict(row)}", flush=True)
     comparison.finish(rows, options.json)
 

@@ -2,7 +2,8 @@
 
   python3 twins.py NAME FILE RESULT SECONDS THREADS
 
-RESULT is what Tessera computed; printed are how far this side is from it (greatest difference / greatest number) and the rate.
+RESULT is what Tessera computed; printed are how far this side is from it (greatest difference / greatest number), the rate, and
+what an item asks of any side: GFLOPs, and GB of weights that Tessera's format makes it read.
 Weights that Tessera holds in F16 or in blocks are rounded to the same numbers here and calculated with in F32: PyTorch on a CPU
 has nothing smaller that writes with them.
 """
@@ -91,28 +92,30 @@ class Gpt:
         return result, step, 1
 
 
-def gpt2(change=None):
-    if change:
-        for name in W:
-            if W[name].dim() == 2 and name != "positions.weight":
-                W[name] = change(W[name])
-    return Gpt(12, 12, 256).cached()
+def writing(layers, heads, bits=32, change=lambda w: w):
+    """A GPT whose matrices have so many bits a number on Tessera's side; change(w) is what is left of them."""
+    global read
+    for name in W:
+        if W[name].dim() == 2 and name != "positions.weight":
+            W[name] = change(W[name])
+            read += W[name].numel() * bits / 8e9
+    return Gpt(layers, heads, 256).cached()
 
 
 def gpt2_f32():
-    return gpt2()
+    return writing(12, 12)
 
 
 def gpt2_f16():
-    return gpt2(half)
+    return writing(12, 12, 16, half)
 
 
 def gpt2_q8():
-    return gpt2(lambda w: blocks(w, 8))
+    return writing(12, 12, 8.5, lambda w: blocks(w, 8))
 
 
 def gpt2_q4():
-    return gpt2(lambda w: blocks(w, 4))
+    return writing(12, 12, 4.5, lambda w: blocks(w, 4))
 
 
 def gpt2_prefill():
@@ -122,7 +125,7 @@ def gpt2_prefill():
 
 
 def gpt():
-    return Gpt(6, 6, 256).cached()
+    return writing(6, 6)
 
 
 def wavenet(layers=20, skip=64, change=lambda w: w):
@@ -215,8 +218,11 @@ def unet_860m():
     return forward().permute(0, 2, 3, 1), forward, 1
 
 
+read = 0.0  # GB of weights an item, where they are read from memory
 result, step, items = globals()[NAME]()
 ours = torch_side.read(RESULT)[0]["result"]
 print("differ %.3g" % ((ours - result).abs().max() / result.abs().max()))
 print("rate %.6g" % (torch_side.rate(step, SECONDS) * items))
+print("work %.6g" % (torch_side.work(step) / items))
+print("read %.6g" % read)
 print("memory %.6g" % (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))

@@ -1,6 +1,7 @@
 // What scaling.py runs: how speed and memory grow with threads, batch, length, width and context.
 //
 //   scaling peak SECONDS                                   fma's of all threads at once, GFLOP/s
+//   scaling read SECONDS                                   memory read by all threads, GB/s
 //   scaling train BATCH LENGTH WIDTH LAYERS SECONDS        a GPT's training step: token/s, peak memory in MB, parameters
 //   scaling write CONTEXT WIDTH LAYERS SECONDS             units it writes a second when it looks back on so many
 #include <sys/resource.h>
@@ -42,6 +43,13 @@ void peak(double seconds) {
     });
   });
   std::printf("%.4g\n", each * static_cast<double>(2 * tasks * rounds * chains * P::width) * 1e-9);
+}
+
+void read(double seconds) {
+  const Tensor<float> numbers(Shape{Index{1} << 27});
+  Tensor<float> sum(Shape{1});
+  const double each = bench::rate(seconds, [&] { *sum.data() = kernel::sum(numbers.size(), numbers.data()); });
+  std::printf("%.4g\n", each * static_cast<double>(numbers.size() * Index{sizeof(float)}) * 1e-9);
 }
 
 Tensor<std::int32_t> some_units(const Shape& shape, const Noise& noise) {
@@ -93,10 +101,12 @@ int main(int argc, char** argv) {
   const auto number = [&](int i) { return static_cast<Index>(std::atoll(argv[i])); };
   if (is("peak", 1))
     peak(std::atof(argv[2]));
+  else if (is("read", 1))
+    read(std::atof(argv[2]));
   else if (is("train", 5))
     train(number(2), number(3), number(4), number(5), std::atof(argv[6]));
   else if (is("write", 4))
     write(number(2), number(3), number(4), std::atof(argv[5]));
   else
-    return std::fprintf(stderr, "scaling peak | train | write, as bench/scaling/main.cpp says\n"), 2;
+    return std::fprintf(stderr, "scaling peak | read | train | write, as bench/scaling/main.cpp says\n"), 2;
 }

@@ -5,7 +5,9 @@
 PROGRAM is build/bench/steps. A time counts only where both sides compute the same: the losses of 20 steps agree to 1e-3. A game
 of two networks doubles a difference of rounding every few steps. Where only losses after the fifth are further apart, PyTorch
 is run against itself, from weights one unit in the last place away: further than twice its own drift counts as different.
-Prints medians, ratios ours / theirs (memory too), what each must reach, and as its last line how many do.
+Prints medians, ratios ours / theirs (memory too), what each must reach, and as its last line how many do. A limit is how many times
+PyTorch's rate the step's products and convolutions would have if they were all that it does, each as the plain sum, at the fma's
+measured in the same minute: only Winograd, and attention that leaves out what is masked, go past it.
 """
 import os, statistics, subprocess, sys, tempfile
 
@@ -21,8 +23,7 @@ TOLERANCE, SETTLED = 1e-3, 5
 
 
 def run(command, threads):
-    found = {words[0]: [float(v) for v in words[1:]] for words in comparison.lines(command, threads)}
-    return found["losses"], found["rate"][0], found["memory"][0]
+    return {words[0]: [float(v) for v in words[1:]] for words in comparison.lines(command, threads)}
 
 
 def apart(a, b):
@@ -34,7 +35,7 @@ def drift(name, fixture, plain, threads):
     """How far PyTorch's later losses leave its own when the start is perturbed by rounding, the larger of two tries."""
     found = []
     for seed in ("1", "2"):
-        losses, _, _ = run([comparison.PYTHON, TWINS, name, fixture, str(len(plain)), "0.01", str(threads), seed], threads)
+        losses = run([comparison.PYTHON, TWINS, name, fixture, str(len(plain)), "0.01", str(threads), seed], threads)["losses"]
         found.append(apart(losses[SETTLED:], plain[SETTLED:]))
     return max(found)
 
@@ -42,7 +43,7 @@ def drift(name, fixture, plain, threads):
 def compare(program, name, options, folder):
     fixture = os.path.join(folder, name + ".safetensors")
     subprocess.run([program, name, "fixture", fixture], check=True)
-    results = {"ours": [], "torch": []}
+    results, ceilings = {"ours": [], "torch": []}, []
     for r in range(options.rounds):
         losses, seconds = str(1 if r else 20), str(options.seconds)  # compared once; later rounds only warm up
         sides = {
@@ -50,7 +51,8 @@ def compare(program, name, options, folder):
             "torch": [comparison.PYTHON, TWINS, name, fixture, losses, seconds, str(options.threads)]}
         for side, command in sides.items():
             results[side].append(run(command, options.threads))
-    ours, theirs = results["ours"][0][0], results["torch"][0][0]
+        ceilings.append(comparison.ceilings(program, options.threads))
+    ours, theirs = (results[side][0]["losses"] for side in ("ours", "torch"))
     row = {"name": name, "losses_differ": apart(ours, theirs)}
     row["agrees"] = row["losses_differ"] <= TOLERANCE
     if not row["agrees"] and apart(ours[:SETTLED], theirs[:SETTLED]) <= TOLERANCE:
@@ -58,9 +60,10 @@ def compare(program, name, options, folder):
         row["agrees"] = row["losses_differ"] <= 2 * row["drift"]
     os.remove(fixture)
     for side, seen in results.items():
-        row[side] = statistics.median(rate for _, rate, _ in seen)
-        row[side + "_memory"] = statistics.median(memory for _, _, memory in seen)
+        row[side] = statistics.median(found["rate"][0] for found in seen)
+        row[side + "_memory"] = statistics.median(found["memory"][0] for found in seen)
     row["ratio"], row["memory_ratio"] = row["ours"] / row["torch"], row["ours_memory"] / row["torch_memory"]
+    row["limit"] = comparison.limit(ceilings, results["torch"][0]["work"][0]) / row["torch"]
     row["wanted_ratio"] = WANTED[name]
     row["holds"] = row["agrees"] and row["ratio"] >= WANTED[name] and row["memory_ratio"] <= MEMORY_WANTED
     return row
@@ -70,14 +73,14 @@ def main():
     options = comparison.options(6, nargs="*")
     listed = comparison.lines([options.program, "list"], options.threads)
     rows = []
-    print(f"training step, {options.threads} threads     Tessera    PyTorch             ratio  wanted   memory, ratio (wanted: {MEMORY_WANTED})   losses differ", flush=True)
+    print(f"training step, {options.threads} threads     Tessera    PyTorch             ratio  wanted   limit   memory, ratio (wanted: {MEMORY_WANTED})   losses differ", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for name, unit, _ in listed:
             if options.only and name not in options.only:
                 continue
             row = compare(options.program, name, options, folder)
             rows.append(row)
-            print(f"{name:22} {row['ours']:12.5g} {row['torch']:10.5g} {unit:10} {row['ratio']:8.2f} {WANTED[name]:7.2f} {row['ours_memory']:8.0f} MB {row['memory_ratio']:6.2f}"
+            print(f"{name:22} {row['ours']:12.5g} {row['torch']:10.5g} {unit:10} {row['ratio']:8.2f} {WANTED[name]:7.2f} {row['limit']:7.2f} {row['ours_memory']:8.0f} MB {row['memory_ratio']:6.2f}"
                   f"{row['losses_differ']:31.1e}   {comparison.verdict(row)}"
                   + (f" (PyTorch from itself: {row['drift']:.1e})" if "drift" in row else ""), flush=True)
     comparison.finish(rows, options.json)

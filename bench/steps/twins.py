@@ -228,4 +228,5 @@ torch.manual_seed(0)
 step, items = globals()[NAME]()
 print("losses", *("%.7g" % step() for _ in range(LOSSES)))
 print("rate %.6g" % (torch_side.rate(step, SECONDS) * items))
+print("work %.6g" % (torch_side.work(step) / items))  # GFLOPs an item
 print("memory %.0f" % (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))

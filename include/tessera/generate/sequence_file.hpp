@@ -17,11 +17,7 @@ namespace detail {
 inline Json json_of(double x) { return x; }
 inline Json json_of(Index x) { return x; }
 inline Json json_of(bool x) { return x; }
-inline Json json_of(const std::vector<Unit>& units) {
-  Json j{Json::Array{}};
-  for (const Unit u : units) j.push(u);
-  return j;
-}
+inline Json json_of(const std::vector<Unit>& units) { return Json::Array(units.begin(), units.end()); }
 inline Json json_of(const std::vector<UnitBias>& biases) {
   Json j{Json::Array{}};
   for (const UnitBias& b : biases) {

@@ -343,7 +343,7 @@ inline std::string Safetensors::header() const {
   in_file_order([&](const std::string& name, const Entry& entry) {
     append_json(json, name);
     json.append(":{\"dtype\":\"").append(name_of(entry.dtype)).append("\",\"shape\":[");
-    for (int i = 0; i < entry.shape.rank(); ++i) json += (i != 0 ? "," : "") + std::to_string(entry.shape[i]);
+    for (int i = 0; i < entry.shape.rank(); ++i) json.append(i != 0 ? "," : "").append(std::to_string(entry.shape[i]));
     json += "],\"data_offsets\":[" + std::to_string(offset) + ',' + std::to_string(offset + entry.bytes()) + "]},";
     offset += entry.bytes();
   });

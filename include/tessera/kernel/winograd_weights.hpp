@@ -119,7 +119,7 @@ Index winograd_packed(const ConvShape& s, bool adjoint) {
   return Winograd<M>::T * Winograd<M>::T * detail::point_step_of_weights<T>(in, out);
 }
 
-/// U of some columns (count -1: all); for the adjoint by the input, of the weights turned by half a circle with
+/// U of some columns (columns -1: all); for the adjoint by the input, of the weights turned by half a circle with
 /// channels exchanged.
 template <int M, class T>
 void winograd_weights(const ConvShape& s, const T* w, bool adjoint, T* u, detail::WeightPart some = {0, -1}) {
