@@ -2,14 +2,14 @@
 #include <tessera/nn/save.hpp>
 
 #include "bench/generation/subject.hpp"
-#include "bench/steps/ddpm.hpp"
 #include "bench/steps/dit.hpp"
+#include "bench/unet.hpp"
 
 namespace generation {
 namespace {
 
+using bench_nets::Ddpm;
 using bench_nets::Dit;
-using bench_nets::ddpm::Ddpm;
 
 /// Random weights; branches that start at zero get some too.
 template <class Net>
@@ -20,7 +20,7 @@ void save(Safetensors& file) {
       net, [&](const std::string&, auto& p) { p.value = p.value + init::normal<float>(p.value.shape(), 0.01, rng); });
   put(file, net, "net");
   file.put("x", Noise{2}.normal<float>({16, 32, 32, std::is_same_v<Net, Dit> ? 4 : 3}));
-  file.put("t", Noise{4}.normal<float>({16, std::is_same_v<Net, Dit> ? 256 : bench_nets::ddpm::base}));
+  file.put("t", Noise{4}.normal<float>({16, std::is_same_v<Net, Dit> ? 256 : Ddpm::base}));
 }
 
 template <class Net>
