@@ -57,9 +57,17 @@ class FashionContest : public Contest {
     return rows_of(labels_, items);
   }
   std::vector<Family> families() const override {
-    return {{"independent", learn_independent}, {"mixture", learn_mixture}, {"VAE", learn_vae},
-            {"VAE-GAN", learn_vae_gan},         {"GAN", learn_gan},         {"Glow", learn_glow},
-            {"diffusion", learn_diffusion},     {"GPT", learn_gpt}};
+    return {{"independent", learn_independent},
+            {"mixture", learn_mixture},
+            {"VAE", learn_vae},
+            {"VAE-GAN", learn_vae_gan},
+            {"GAN", learn_gan},
+            {"Glow", learn_glow},
+            {"Glow-GAN", learn_glow_gan},
+            {"diffusion", learn_diffusion},
+            {"few-step", learn_few_steps},
+            {"few-step-GAN", learn_few_steps_gan},
+            {"GPT", learn_gpt}};
   }
   std::string heads() const override { return "  Frechet    asked precision  recall"; }
   std::string score(const Tensor<float>& pictures) const override { return of(pictures, asked); }

@@ -39,7 +39,10 @@ std::unique_ptr<Contestant> learn_gan(const Contest&);  // by text: its critic a
 // By class.
 std::unique_ptr<Contestant> learn_mixture(const Contest&);
 std::unique_ptr<Contestant> learn_glow(const Contest&);
+std::unique_ptr<Contestant> learn_glow_gan(const Contest&);
 std::unique_ptr<Contestant> learn_diffusion(const Contest&);
+std::unique_ptr<Contestant> learn_few_steps(const Contest&);  // the same, drawing in four passes
+std::unique_ptr<Contestant> learn_few_steps_gan(const Contest&);
 std::unique_ptr<Contestant> learn_gpt(const Contest&);
 // By text.
 std::unique_ptr<Contestant> learn_gan_unmatched(const Contest&);  // its critic sees no mismatched pairs

@@ -1,5 +1,8 @@
-// Glow given the class, by its couplings and by its base distribution.
-#include "examples/support/contestants/learn.hpp"
+// Glow given the class, by its couplings and by its base distribution; by its likelihood alone, and with a critic of what
+// it makes (Grover, Dhar and Ermon, 2017, arXiv 1705.08868; here under spectral norm, and after the likelihood has had
+// its share of the time).
+#include "examples/support/contestants/critic.hpp"
+#include "examples/support/contestants/learn_against.hpp"
 #include "examples/support/fashion_models.hpp"
 #include "examples/support/rows.hpp"
 
@@ -8,6 +11,7 @@ namespace tessera::examples {
 namespace {
 
 constexpr float temperature = 0.6f;  // of the draws: likelier and less varied ones
+constexpr Index batch = 32;
 
 struct GlowPixels : Contestant {
   ClassGlow net;
@@ -26,10 +30,24 @@ struct GlowPixels : Contestant {
   }
 };
 
-}  // namespace
+/// Draws as they are in the end, for the critic, and the likelihood of the batch, in nats a number.
+struct DrawAndLikelihood {
+  double weight;  // of the likelihood
 
-std::unique_ptr<Contestant> learn_glow(const Contest& contest) {
-  constexpr Index batch = 32;
+  template <class T>
+  Pass<Var<Tensor<T>>> operator()(Tape<Tensor<T>>& tape, const ClassGlow& net, const Examples<T>& examples,
+                                  const Noise& noise, Seen<T>&) const {
+    const auto context = tape.constant(one_hot(examples.condition));
+    const Index count = examples.real.extent(0);
+    const auto z = tape.constant(net.prior(noise, count) * temperature);
+    const auto own = flow_loss(net, tape.constant(examples.real * T(0.5)), context);
+    return {net.decode(z, context) * T(2),
+            own * static_cast<T>(weight / static_cast<double>(examples.real.size() / count))};
+  }
+};
+
+/// By its likelihood alone, for a share of the contest's time.
+ClassGlow learned_glow(const Contest& contest, Index& steps, double share = 1) {
   Rng rng(contest.seed);
   ClassGlow flow = fashion_class_glow(4, 64, rng);
   EpochSampler batches(contest.train.extent(0), batch, contest.seed);
@@ -40,15 +58,42 @@ std::unique_ptr<Contestant> learn_glow(const Contest& contest) {
     return one_hot(contest.conditions_of(items, Noise{contest.seed}));
   };
   flow.initialise(pictures(batches(0), Noise{contest.seed}.fork(1)), context(batches(0)));
-  Index steps = 0;
-  auto done = std::make_unique<GlowPixels>(learned(
+  return learned(
       std::move(flow), contest,
       [&](auto& tape, const auto& net, const TrainStep& at) {
         const Tensor<Index> items = batches(at.batch);
         return flow_loss(net, tape.constant(pictures(items, at.noise)), tape.constant(context(items)));
       },
-      adam(2e-3), steps));
+      adam(2e-3), steps, share);
+}
+
+}  // namespace
+
+std::unique_ptr<Contestant> learn_glow(const Contest& contest) {
+  Index steps = 0;
+  auto done = std::make_unique<GlowPixels>(learned_glow(contest, steps));
   done->steps = steps;
+  return done;
+}
+
+std::unique_ptr<Contestant> learn_glow_gan(const Contest& contest) {
+  constexpr double alone = 0.5;  // of the time
+  Index steps = 0, rounds = 0;
+  ClassGlow flow = learned_glow(contest, steps, alone);
+  Rng rng(contest.seed + 1);
+  PictureCritic critic = new_critic(contest, rng);
+  EpochSampler batches(contest.train.extent(0), batch, contest.seed + 1);
+  const auto data = [&](const TrainStep& at) {  // dequantised, in [-1, 1)
+    const Tensor<Index> items = batches(at.batch);
+    return Examples<float>{for_flow(rows_of(contest.train, items), at.noise) * 2.f,
+                           contest.conditions_of(items, at.noise.fork(3))};
+  };
+  const auto game_of = [](ClassGlow& net, PictureCritic& judge) {
+    return adversarial(net, judge, {.loss = AdversarialLoss::hinge}, DrawAndLikelihood{0.05});
+  };
+  auto done = std::make_unique<GlowPixels>(
+      learned_against(std::move(flow), std::move(critic), contest, game_of, data, rounds, {}, 1 - alone));
+  done->steps = steps + rounds;
   return done;
 }
 
