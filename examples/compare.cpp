@@ -6,11 +6,12 @@
 //
 //   bits        a number of the pictures, over unseen ones: exact, or a bound (<=), of 256 levels where nothing else is
 //               said
-//   s a step    of processor time, evaluation left out;  ms: to draw one picture, of `--count` at once
+//   s a step    of processor time, evaluation left out
+//   ms          of processor time to draw a picture among a hundred;  alone: one by itself, the median of five
 //
 // fashion: Fashion-MNIST by class. The line `test set` is test pictures against other test pictures: what a perfect
 // model gets.
-//   Frechet     distance of drawn pictures to the test pictures over the classifier's features: lower is better
+//   Frechet, kernel        distances of drawn pictures to the test pictures over the classifier's features: lower is better
 //   asked       share that the classifier takes for the class that was asked for
 //   precision, recall      how good and how varied (generate/metrics/precision_recall.hpp)
 //
@@ -72,6 +73,18 @@ std::vector<Family> chosen(const Contest& contest, const std::vector<std::string
   return found;
 }
 
+/// Milliseconds of processor time for one picture by itself, the median of five.
+double drawing_alone(const Contestant& model, const Contest& contest) {
+  std::vector<double> each;
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    const double began = processor_seconds();
+    model.draw(slice(contest.asked, 0, 0, 1), Noise{contest.seed}.fork(78).fork(i));
+    if (i > 0) each.push_back(1000 * (processor_seconds() - began));  // the first warms up
+  }
+  std::nth_element(each.begin(), each.begin() + 2, each.end());
+  return each[2];
+}
+
 /// One model: learns, is scored, prints its line; hands over the pictures for its row of the sheet.
 Tensor<float> enter(const Family& family, const Contest& contest) {
   double began = processor_seconds();
@@ -90,9 +103,10 @@ Tensor<float> enter(const Family& family, const Contest& contest) {
                                 Noise{contest.seed}.fork(77).fork(static_cast<std::uint64_t>(at))));
   const double drawing = processor_seconds() - began;
   const Tensor<float> pictures = concat(std::span<const Tensor<float>>(parts), 0);
-  std::snprintf(rest, sizeof rest, "%8lld  %8.4f %6lld %6lld %9.2f", static_cast<long long>(model->parameters),
+  std::snprintf(rest, sizeof rest, "%8lld  %8.4f %6lld %6lld %9.2f %8.2f", static_cast<long long>(model->parameters),
                 learning / static_cast<double>(model->steps), static_cast<long long>(model->steps),
-                static_cast<long long>(model->passes), 1000 * drawing / static_cast<double>(count));
+                static_cast<long long>(model->passes), 1000 * drawing / static_cast<double>(count),
+                drawing_alone(*model, contest));
   print(family.name, text, contest.score(pictures), rest);
   return slice(pictures, 0, 0, contest.shown.extent(0));
 }
@@ -102,8 +116,9 @@ int compare(int argc, char** argv) {
   Cli cli(program, "Compares the families of the library on the same pictures, with the same time to learn for each.");
   cli.option("--data", o.data, "fashion (by class; default) or emoji (by name)");
   cli.option("--model", o.models,
-             "fashion: independent, mixture, VAE, VAE-GAN, GAN, Glow, diffusion, GPT; emoji: independent, VAE, GAN, "
-             "GAN-unmatched, diffusion (default: all)");
+             "fashion: independent, mixture, VAE, VAE-GAN, GAN, Glow, Glow-GAN, diffusion, few-step, few-step-GAN, "
+             "GPT; emoji: "
+             "independent, VAE, GAN, GAN-unmatched, diffusion (default: all)");
   cli.option("--minutes", o.contest.minutes, "of processor time for each to learn (default 5)", 1e-4, 10000);
   cli.option("--count", o.contest.count, "pictures of each that are scored (default 1000)", fewest, 5000);
   cli.option("--classifier", o.contest.classifier,
@@ -116,7 +131,8 @@ int compare(int argc, char** argv) {
   const std::unique_ptr<Contest> contest = contest_named(o.data, o.contest);
   const std::vector<Family> entered = chosen(*contest, o.models);
 
-  std::printf("model                bits%s  parameters  s a step  steps passes        ms\n", contest->heads().c_str());
+  std::printf("model                bits%s  parameters  s a step  steps passes        ms    alone\n",
+              contest->heads().c_str());
   print(contest->perfect_name, "", contest->perfect(), "");
   std::vector<Tensor<float>> rows = {contest->shown};
   std::vector<std::string> captions = contest->captions;

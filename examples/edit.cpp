@@ -6,7 +6,7 @@
 //   build/examples/edit paint.safetensors --sheet paint_edit.png      weights of train_paint, on its own pictures
 //
 // Rows: pictures and their reconstructions; a straight and a spherical path between two; an attribute (boot to sandal;
-// for paint: dark skin) taken away step by step; neighbours of one latent; a is to b as c is to ?; a grid between four.
+// for paint: dark skin) put on step by step; neighbours of one latent; a is to b as c is to ?; a grid between four.
 #include <cstdio>
 #include <string>
 #include <vector>

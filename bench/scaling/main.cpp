@@ -46,7 +46,7 @@ void peak(double seconds) {
 }
 
 void read(double seconds) {
-  const Tensor<float> numbers(Shape{Index{1} << 27});
+  const Tensor<float> numbers(Shape{Index{1} << 27}, 1.F);  // written: fresh pages would all be the one page of zeros
   Tensor<float> sum(Shape{1});
   const double each = bench::rate(seconds, [&] { *sum.data() = kernel::sum(numbers.size(), numbers.data()); });
   std::printf("%.4g\n", each * static_cast<double>(numbers.size() * Index{sizeof(float)}) * 1e-9);

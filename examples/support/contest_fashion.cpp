@@ -3,6 +3,7 @@
 #include <optional>
 
 #include <tessera/generate/metrics/frechet.hpp>
+#include <tessera/generate/metrics/kernel_distance.hpp>
 #include <tessera/generate/metrics/modes.hpp>
 #include <tessera/generate/metrics/precision_recall.hpp>
 #include <tessera/nn/save.hpp>
@@ -69,7 +70,7 @@ class FashionContest : public Contest {
             {"few-step-GAN", learn_few_steps_gan},
             {"GPT", learn_gpt}};
   }
-  std::string heads() const override { return "  Frechet    asked precision  recall"; }
+  std::string heads() const override { return "  Frechet   kernel    asked precision  recall"; }
   std::string score(const Tensor<float>& pictures) const override { return of(pictures, asked); }
   std::string perfect() const override { return perfect_; }
 
@@ -86,10 +87,11 @@ class FashionContest : public Contest {
   std::string of(const Tensor<float>& pictures, const Tensor<std::int32_t>& labels) const {
     const Tensor<float> made = features(pictures);
     const Index n = std::min<Index>(2000, std::min(real_.extent(0), made.extent(0)));
-    const PrecisionRecall pr = precision_recall(slice(real_, 0, 0, n), slice(made, 0, 0, n));
-    char line[64];
-    std::snprintf(line, sizeof line, " %8.2f %6.1f %% %9.3f %7.3f", frechet_distance(real_, made),
-                  100 * agreement(net_->out(made), labels), pr.precision, pr.recall);
+    const Tensor<float> some = slice(real_, 0, 0, n), as_many = slice(made, 0, 0, n);
+    const PrecisionRecall pr = precision_recall(some, as_many);
+    char line[96];
+    std::snprintf(line, sizeof line, " %8.2f %8.3f %6.1f %% %9.3f %7.3f", frechet_distance(real_, made),
+                  kernel_distance(some, as_many), 100 * agreement(net_->out(made), labels), pr.precision, pr.recall);
     return line;
   }
 

@@ -303,4 +303,27 @@ TEST_CASE("what does not fit is listed, and nothing is loaded", "[autoregressive
   check_message(with(llama(false), "\"rms_norm_eps\"", "\"head_dim\": 7, \"rms_norm_eps\""), "head_dim");
   check_message(with(llama(false), "\"rms_norm_eps\"", "\"mlp_bias\": true, \"rms_norm_eps\""), "mlp_bias");
   check_message(with(llama(false), "silu", "gelu"), "hidden_act");
+
+  // base and scaling as newer files have them
+  const std::string old = "\"rope_theta\": 500.0, \"rope_scaling\": null";
+  check_message(with(llama(false), old.c_str(), "\"rope_parameters\": {\"rope_type\": \"yarn\"}"), "rope_parameters");
+  const Source newer =
+      with(llama(false), old.c_str(), "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 500.0}");
+  check_logits(published_gpt(newer.config, "config.json", {newer.file}), llama_logits(llama(false), ids, false));
+
+  // half a megabyte that asks for 64 gigabytes
+  Safetensors thin;
+  const auto zeros = [](Index rows, Index cols) { return Tensor<float>(Shape{rows, cols}, 0.f); };
+  thin.put("wte.weight", zeros(1, 65536));
+  thin.put("wpe.weight", zeros(1, 65536));
+  thin.put("h.0.mlp.c_fc.weight", zeros(65536, 1));
+  const char* const wide =
+      R"({"model_type": "gpt2", "vocab_size": 1, "n_positions": 1, "n_embd": 65536, "n_layer": 1, "n_head": 1,
+    "n_inner": 1})";
+  try {
+    published_gpt(wide, "config.json", {thin});
+    FAIL("it was read");
+  } catch (const io_error& e) {
+    CHECK(std::string(e.what()).find("a network that fits the tensors") != std::string::npos);
+  }
 }

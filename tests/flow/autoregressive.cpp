@@ -14,3 +14,20 @@ TEST_CASE("autoregressive flows are bijections", "[flow]") {
   check_bijection("autoregressive spline", MADE(MaskedAutoregressive<T, SplineMap>({.numbers = 3, .hidden = 7}, rng)),
                   {3, 3});
 }
+
+TEST_CASE("a condition reaches every number of a masked flow, the first too", "[flow]") {
+  for (const Index numbers : {1, 3}) {
+    for (const bool backwards : {false, true}) {
+      Rng rng(1);
+      MaskedAutoregressive<double> flow({.numbers = numbers, .hidden = 8, .context = 2, .backwards = backwards}, rng);
+      flow_detail::nudge<double>(flow, 0.5);
+      const Tensor<double> x(Shape{1, numbers}, 0.3);
+      const auto z = [&](double c) { return flow.forward(x, Tensor<double>(Shape{1, 2}, c)).value; };
+      const Tensor<double> one = z(1), other = z(-1);
+      for (Index i = 0; i < numbers; ++i) {
+        INFO(numbers << " numbers, backwards " << backwards << ", number " << i);
+        CHECK(std::abs(one[i] - other[i]) > 1e-3);
+      }
+    }
+  }
+}

@@ -155,6 +155,9 @@ TEST_CASE("dequantised levels stay in their bins, and bits a dimension have thei
   for (Index i = 0; i < 200; ++i) y.data()[i] = static_cast<std::uint8_t>(i % 8);
   const Tensor<float> x = dequantise<float>(y, 8, Noise{1});
   for (Index i = 0; i < 200; ++i) REQUIRE(static_cast<int>(x[i] * 8) == y[i]);
+  const Tensor<float> top =
+      dequantise<float>(Tensor<std::uint8_t>(Shape{1, 1 << 20}, std::uint8_t{255}), 256, Noise{1});
+  REQUIRE(max(top).item() < 1.f);  // 255 + u rounds to 256 once in 10^5
   // Uniform over all levels: log2(levels) bits.
   REQUIRE(bits_a_dimension(0, 100, 256) == Approx(8));
   REQUIRE(bits_a_dimension(-100 * std::log(2.0), 100, 256) == Approx(9));
@@ -172,5 +175,8 @@ TEST_CASE("flows that cannot work are refused with what would", "[flow]") {
   REQUIRE_THROWS_WITH(small_net(1).log_prob(Tensor<float>({1, 2}, 0.f), Tensor<float>({1, 2}, 0.f)),
                       Contains("set `context`"));
   REQUIRE_THROWS_WITH(Net({.temperature = 0}, Stack<Layer>()), Contains("temperature"));
+  using Mixed = Flow<float, Stack<Layer>, MixturePrior<float>>;
+  REQUIRE_THROWS_WITH(Mixed({.item = {3}}, Stack<Layer>(), MixturePrior<float>({.numbers = 2}, rng)),
+                      Contains("does not fit latents [3]"));
   REQUIRE_THROWS_WITH(matrix_inverse(Tensor<float>({2, 2}, 1.f)), Contains("singular"));
 }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,13 +15,11 @@
 #include <tessera/unit/detokenizer.hpp>
 #include <tessera/unit/gguf_tokenizer.hpp>
 #include <tessera/unit/tokenizer_json.hpp>
+
+#include "tests/fuzz/use.hpp"
 #include "tests/io/gguf_bytes.hpp"
 
 namespace test {
-
-inline void need(bool holds) {
-  if (!holds) std::abort();
-}
 
 /// Every token can be asked for, and a text of bytes comes back if the vocabulary keeps all bytes.
 inline void use_tokenizer(const tessera::Bpe& bpe, std::string_view text) {
@@ -74,10 +71,9 @@ inline bool use_tiktoken(std::string_view bytes) {
 /// encoder.json and vocab.bpe with a NUL between them.
 inline bool use_gpt2(std::string_view bytes) {
   using namespace tessera;
-  const std::size_t cut = std::min(bytes.find('\0'), bytes.size());
-  const std::string_view merges = cut < bytes.size() ? bytes.substr(cut + 1) : std::string_view();
+  const auto [encoder, merges] = cut(bytes);
   try {
-    use_tokenizer(parse_gpt2(bytes.substr(0, cut), "fuzz.json", merges, "fuzz.bpe"), bytes);
+    use_tokenizer(parse_gpt2(encoder, "fuzz.json", merges, "fuzz.bpe"), bytes);
     return true;
   } catch (const io_error&) { return false; }
 }

@@ -164,3 +164,28 @@ TEST_CASE("a mask agrees with trying every unit", "[generate]") {
     REQUIRE(m.accept(texts[static_cast<std::size_t>(last)]));
   }
 }
+
+TEST_CASE("a grammar that can be read in many ways costs no more than its size", "[generate]") {
+  // 2^40 ways through the empty parts, and a hundred thousand forks in a row.
+  std::string choices = "x ::= \"a\"? | \"b\"?\nroot ::=";
+  for (int i = 0; i < 40; ++i) choices += " x";
+  CHECK(reads(choices, "abab"));
+  CHECK_FALSE(reads(choices, "abc"));
+  CHECK(reads("root ::= \"\"{0,100000} \"a\"", "a"));
+  CHECK_THROWS_AS(matcher("root ::= (\"a\"?){5000}"), argument_error);
+}
+
+TEST_CASE("thousands of rules are checked at once", "[generate]") {
+  const auto rule = [](int i) { return "r" + std::to_string(i); };
+  std::string empty, looped;  // each may be empty only because the next may
+  for (int i = 0; i < 4000; ++i) {
+    const std::string line = rule(i) + " ::= " + rule(i + 1) + " " + rule(i + 1) + "\n";
+    empty += line;
+    looped += line;
+  }
+  empty += rule(4000) + " ::= \"x\"?\n";
+  looped += rule(4000) + " ::= \"x\"? r0\n";
+  CHECK_NOTHROW(Grammar::parse(empty + "root ::= \"a\" r0\n"));
+  CHECK_THROWS_AS(Grammar::parse(empty + "root ::= (r0)*\n"), io_error);  // a loop that reads nothing
+  CHECK_THROWS_AS(Grammar::parse(looped + "root ::= r0\n"), io_error);    // left recursion
+}

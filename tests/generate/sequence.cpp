@@ -86,6 +86,31 @@ TEST_CASE("a broken file of a run is an error", "[generate]") {
   throws([](Safetensors& f) { f.put("units.0", Tensor<Unit>::from({5}, {0, 1, 2, 3, 99})); });
   throws([](Safetensors& f) { f.put("units.0", Tensor<Unit>::from({2}, {0, 1})); });
   throws([](Safetensors& f) { f.put("ended", Tensor<std::int64_t>(Shape{3}, 0)); });
+  throws([](Safetensors& f) { f.put("prompt.0", Tensor<Unit>::from({1}, {7})); });
+  for (const auto& [was, is] : {std::pair{"\"end\": []", "\"end\": [5]"},
+                                {"\"forced\": []", "\"forced\": [-1]"},
+                                {"\"temperature\": 1.0", "\"temperature\": -1.0"}}) {
+    throws([&, was = was, is = is](Safetensors& f) {
+      std::string& options = f.metadata["options"];
+      const std::size_t at = options.find(was);
+      REQUIRE(at != std::string::npos);
+      options.replace(at, std::string(was).size(), is);
+    });
+  }
+  // units that the rule refuses
+  auto texts = std::make_shared<const UnitTexts>(std::vector<std::string>{"a", "b", "c", "d", "e"});
+  auto grammar = std::make_shared<const Grammar>(Grammar::parse("root ::= \"zzzzz\""));
+  CHECK_THROWS_AS(
+      SequenceFile<Markov>::restore(good, model, {}, {}, Constraint(std::make_unique<GrammarRule>(grammar, texts))),
+      io_error);
+}
+
+TEST_CASE("units that a model does not have are refused", "[generate]") {
+  const Markov model;
+  CHECK_THROWS_AS(begin_sequence(model, Units{1}, Noise{7}, {.end = {5}}), argument_error);
+  CHECK_THROWS_AS(begin_sequence(model, Units{1}, Noise{7}, {.end = {-1}}), argument_error);
+  CHECK_THROWS_AS(begin_sequence(model, Units{1}, Noise{7}, {.forced = {5}}), argument_error);
+  CHECK_THROWS_AS(beam_search(model, Units{1}, {.end = {5}}), argument_error);
 }
 
 TEST_CASE("forced units come first, and guidance leads away", "[generate]") {
@@ -194,4 +219,17 @@ TEST_CASE("a beam follows a constraint", "[generate]") {
   REQUIRE(found.size() == 2);
   for (const Beam& b : found) CHECK((b.units == Units{0, 1} || b.units == Units{2, 0, 3}));
   CHECK(found[0].ended);
+
+  // no unit writes "z": what leads there is no text of the grammar
+  const auto under = [&](const char* text) {
+    return beam_search(
+        model, Units{}, {.width = 4, .length = 8},
+        Constraint(std::make_unique<GrammarRule>(std::make_shared<const Grammar>(Grammar::parse(text)), texts)));
+  };
+  const auto one = under("root ::= \"az\" | \"cab\"");
+  REQUIRE(one.size() == 1);
+  CHECK(one[0].units == Units{2, 0, 1});
+  const auto none = under("root ::= \"az\"");
+  REQUIRE(none.size() == 1);
+  CHECK_FALSE(none[0].ended);
 }

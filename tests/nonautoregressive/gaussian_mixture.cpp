@@ -74,12 +74,16 @@ TEST_CASE("a conditional mixture keeps the classes apart", "[nonautoregressive]"
   REQUIRE(generate(m, Index{1}, Noise{4})[3] > 1);
   REQUIRE(generate(m, Index{0}, Noise{4})[3] < 1);
   REQUIRE_THROWS_WITH(m[2], Contains("class 2 of 2"));
+  REQUIRE_THROWS_WITH(ConditionalMixture(data, labels, 3, {.components = 2}, Noise{3}),
+                      Contains("class 2 has 0 points"));
 }
 
 TEST_CASE("a mixture survives points that repeat, and refuses what cannot work", "[nonautoregressive]") {
   const Tensor<float> same(Shape{20, 3}, 1.f);
   const GaussianMixture m(same, {.components = 3}, Noise{1});
   REQUIRE(std::isfinite(m.log_prob(same)[0]));
+  REQUIRE_THROWS_WITH(m.log_prob(Tensor<float>({2, 4}, 1.f)), Contains("[N, 3] wanted"));
+  REQUIRE_THROWS_WITH(m.responsibilities(Tensor<float>({2, 4}, 1.f)), Contains("[N, 3] wanted"));
   REQUIRE_THROWS_WITH(GaussianMixture(same, {.components = 30}, Noise{1}), Contains("at least a point for each"));
   REQUIRE_THROWS_WITH(GaussianMixture(same, {.covariance = Covariance::low_rank, .rank = 3}, Noise{1}),
                       Contains("rank 3 of 3"));

@@ -163,4 +163,7 @@ TEST_CASE("VAEs that cannot work are refused", "[vae]") {
   REQUIRE_THROWS_WITH(vae.encode(shares({2, 5}, 1)), Contains("[B, ...] of [4] wanted"));
   REQUIRE_THROWS_WITH(vae.encode(shares({2, 4}, 1), shares({2, 3}, 1)), Contains("set `context`"));
   REQUIRE_THROWS_WITH(importance_bound(vae, shares({2, 4}, 1), 0, Noise{1}), Contains("1 or more"));
+  REQUIRE_THROWS_WITH(elbo(vae, shares({2, 4}, 1), Noise{1}, {.beta = -1}), Contains("wanted 0 or more"));
+  REQUIRE_THROWS_WITH(elbo(vae, shares({2, 4}, 1), Noise{1}, {.free_nats = std::nan("")}),
+                      Contains("wanted 0 or more"));
 }

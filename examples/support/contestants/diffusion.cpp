@@ -6,7 +6,6 @@
 #include <tessera/nn/positions.hpp>
 #include <tessera/nn/unet.hpp>
 
-#include "examples/support/contestants/critic.hpp"
 #include "examples/support/contestants/denoised.hpp"
 #include "examples/support/contestants/learn_against.hpp"
 #include "examples/support/picture_classifier.hpp"
@@ -109,20 +108,12 @@ std::unique_ptr<Contestant> learn_few_steps(const Contest& contest) { return lea
 std::unique_ptr<Contestant> learn_few_steps_gan(const Contest& contest) {
   constexpr double alone = 0.5;  // of the time
   Index steps = 0, rounds = 0;
-  ClassUNet net = learned_velocities(contest, steps, alone);
-  Rng rng(contest.seed + 1);
-  PictureCritic critic = new_critic(contest, rng);
-  EpochSampler batches(contest.train.extent(0), batch, contest.seed + 1);
-  const auto data = [&](const TrainStep& at) {
-    const Tensor<Index> items = batches(at.batch);
-    return Examples<float>{in_symmetric_interval(rows_of(contest.train, items)),
-                           contest.conditions_of(items, at.noise.fork(3))};
-  };
-  const auto game_of = [](ClassUNet& n, PictureCritic& judge) {
-    return adversarial(n, judge, {.loss = AdversarialLoss::hinge, .weight = 0.02}, Jump{});
-  };
   auto done = std::make_unique<DiffusionPixels>(
-      learned_against(std::move(net), std::move(critic), contest, game_of, data, rounds, {}, 1 - alone), few);
+      sharpened(
+          learned_velocities(contest, steps, alone), contest, batch, alone,
+          [](const Tensor<std::uint8_t>& pictures, const Noise&) { return in_symmetric_interval(pictures); },
+          {.loss = AdversarialLoss::hinge, .weight = 0.02}, Jump{}, rounds),
+      few);
   done->steps = steps + rounds;
   return done;
 }

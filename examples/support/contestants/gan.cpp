@@ -3,7 +3,6 @@
 // contestant.
 #include <tessera/gan/gan.hpp>
 
-#include "examples/support/contestants/critic.hpp"
 #include "examples/support/contestants/learn_against.hpp"
 #include "examples/support/picture_classifier.hpp"
 #include "examples/support/rows.hpp"

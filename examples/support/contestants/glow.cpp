@@ -1,7 +1,6 @@
 // Glow given the class, by its couplings and by its base distribution; by its likelihood alone, and with a critic of what
 // it makes (Grover, Dhar and Ermon, 2017, arXiv 1705.08868; here under spectral norm, and after the likelihood has had
 // its share of the time).
-#include "examples/support/contestants/critic.hpp"
 #include "examples/support/contestants/learn_against.hpp"
 #include "examples/support/fashion_models.hpp"
 #include "examples/support/rows.hpp"
@@ -79,20 +78,10 @@ std::unique_ptr<Contestant> learn_glow(const Contest& contest) {
 std::unique_ptr<Contestant> learn_glow_gan(const Contest& contest) {
   constexpr double alone = 0.5;  // of the time
   Index steps = 0, rounds = 0;
-  ClassGlow flow = learned_glow(contest, steps, alone);
-  Rng rng(contest.seed + 1);
-  PictureCritic critic = new_critic(contest, rng);
-  EpochSampler batches(contest.train.extent(0), batch, contest.seed + 1);
-  const auto data = [&](const TrainStep& at) {  // dequantised, in [-1, 1)
-    const Tensor<Index> items = batches(at.batch);
-    return Examples<float>{for_flow(rows_of(contest.train, items), at.noise) * 2.f,
-                           contest.conditions_of(items, at.noise.fork(3))};
-  };
-  const auto game_of = [](ClassGlow& net, PictureCritic& judge) {
-    return adversarial(net, judge, {.loss = AdversarialLoss::hinge}, DrawAndLikelihood{0.05});
-  };
-  auto done = std::make_unique<GlowPixels>(
-      learned_against(std::move(flow), std::move(critic), contest, game_of, data, rounds, {}, 1 - alone));
+  auto done = std::make_unique<GlowPixels>(sharpened(
+      learned_glow(contest, steps, alone), contest, batch, alone,
+      [](const Tensor<std::uint8_t>& pictures, const Noise& noise) { return for_flow(pictures, noise) * 2.f; },
+      {.loss = AdversarialLoss::hinge}, DrawAndLikelihood{0.05}, rounds));
   done->steps = steps + rounds;
   return done;
 }

@@ -4,8 +4,9 @@
 #include <tessera/generate/adversarial.hpp>
 #include <tessera/train/alternating.hpp>
 
+#include "examples/support/contestants/critic.hpp"
 #include "examples/support/contestants/learn.hpp"
-#include "examples/support/gan_models.hpp"
+#include "examples/support/rows.hpp"
 
 namespace tessera::examples {
 
@@ -34,6 +35,24 @@ Maker learned_against(Maker maker, Critic critic, const Contest& contest, const 
     play(m, c, n);
   });
   return std::move(*play(maker, critic, rounds).average);
+}
+
+/// Trains a `maker` that has learned alone on, for the rest of the contest's time: against a new critic, beside the
+/// loss of its own that `pass` has. `numbers(bytes, noise)` makes pictures such as both take; `alone`: the share that
+/// is over.
+template <class Maker, class Numbers, class OnePass>
+Maker sharpened(Maker maker, const Contest& contest, Index batch, double alone, const Numbers& numbers,
+                const AdversarialOptions& options, const OnePass& pass, Index& rounds) {
+  const std::uint64_t seed = contest.seed + 1;
+  Rng rng(seed);
+  EpochSampler batches(contest.train.extent(0), batch, seed);
+  const auto data = [&](const TrainStep& at) {
+    const Tensor<Index> items = batches(at.batch);
+    return Examples<float>{numbers(rows_of(contest.train, items), at.noise),
+                           contest.conditions_of(items, at.noise.fork(3))};
+  };
+  const auto game_of = [&](Maker& m, PictureCritic& c) { return adversarial(m, c, options, pass); };
+  return learned_against(std::move(maker), new_critic(contest, rng), contest, game_of, data, rounds, {}, 1 - alone);
 }
 
 }  // namespace tessera::examples

@@ -3,7 +3,6 @@
 // and it joins in when the VAE has learned for a while).
 #include <tessera/generate/conditioned.hpp>
 
-#include "examples/support/contestants/critic.hpp"
 #include "examples/support/contestants/learn_against.hpp"
 #include "examples/support/fashion_models.hpp"
 #include "examples/support/rows.hpp"
@@ -113,19 +112,10 @@ std::unique_ptr<Contestant> learn_vae(const Contest& contest) {
 std::unique_ptr<Contestant> learn_vae_gan(const Contest& contest) {
   constexpr double alone = 0.25;  // of the time
   Index steps = 0, rounds = 0;
-  Net vae = learned_vae(contest, steps, alone);
-  Rng rng(contest.seed + 1);
-  PictureCritic critic = new_critic(contest, rng);
-  EpochSampler batches(contest.train.extent(0), settings_of(contest).batch, contest.seed + 1);
-  const auto data = [&](const TrainStep& at) {
-    const Tensor<Index> items = batches(at.batch);
-    return Examples<float>{numbers(rows_of(contest.train, items)), contest.conditions_of(items, at.noise.fork(3))};
-  };
-  const auto game_of = [&](Net& net, PictureCritic& judge) {
-    return adversarial(net, judge, {.loss = AdversarialLoss::hinge, .matching = contest.text}, DrawAndBound{0.05});
-  };
-  auto done = std::make_unique<VaePixels>(
-      learned_against(std::move(vae), std::move(critic), contest, game_of, data, rounds, {}, 1 - alone));
+  auto done = std::make_unique<VaePixels>(sharpened(
+      learned_vae(contest, steps, alone), contest, settings_of(contest).batch, alone,
+      [](const Tensor<std::uint8_t>& pictures, const Noise&) { return numbers(pictures); },
+      {.loss = AdversarialLoss::hinge, .matching = contest.text}, DrawAndBound{0.05}, rounds));
   done->steps = steps + rounds;
   return done;
 }

@@ -71,27 +71,18 @@ class BasicGptDecoder {
   };
 
   explicit BasicGptDecoder(GptDecoderWeights weights, CacheFormat cache = CacheFormat::f32) : cache_(cache) {
-    auto all = std::make_shared<All>();
-    all->w = std::move(weights);
-    const GptConfig& c = all->w.config;
-    c.check();
-    if (c.positions == GptPositions::rotary) {
-      const Index half = c.head_width() / 2;
-      all->cosine = Tensor<T>(Shape{c.context, half});
-      all->sine = Tensor<T>(Shape{c.context, half});
-      kernel::rotary_angles(Index{0}, c.context, c.head_width(), c.rotary_base, all->cosine.data(), all->sine.data());
-    }
-    all_ = std::move(all);
+    weights.config.check();
+    weights_ = std::make_shared<const GptDecoderWeights>(std::move(weights));
   }
   explicit BasicGptDecoder(const Gpt<T>& net, const GptDecoderOptions& o = {})
       : BasicGptDecoder(decoder_weights(net, o), o.cache) {}
 
-  const GptConfig& config() const { return all_->w.config; }
+  const GptConfig& config() const { return weights_->config; }
   Index vocabulary() const { return config().vocabulary; }
   /// Bytes of weights that a step reads.
   Index bytes() const {
-    Index n = all_->w.head.bytes();
-    for (const auto& l : all_->w.layers)
+    Index n = weights_->head.bytes();
+    for (const auto& l : weights_->layers)
       n += l.query_key_value.bytes() + l.output.bytes() + l.up.bytes() + l.down.bytes();
     return n;
   }
@@ -161,10 +152,6 @@ class BasicGptDecoder {
   }
 
  private:
-  struct All {
-    GptDecoderWeights w;
-    Tensor<T> cosine, sine;  // [context, head width / 2]
-  };
   struct Part {
     State* state;
     std::span<const Unit> units;
@@ -234,7 +221,7 @@ class BasicGptDecoder {
   void forward(const std::vector<Part>& parts, T* all) const;
   void attend(const std::vector<Part>& parts, Index layer, const T* qkv, T* out) const;
 
-  std::shared_ptr<const All> all_;
+  std::shared_ptr<const GptDecoderWeights> weights_;
   CacheFormat cache_;
 };
 
@@ -242,7 +229,7 @@ using GptDecoder = BasicGptDecoder<float>;
 
 template <class T>
 void BasicGptDecoder<T>::forward(const std::vector<Part>& parts, T* all) const {
-  const GptDecoderWeights& w = all_->w;
+  const GptDecoderWeights& w = *weights_;
   const GptConfig& c = w.config;
   const Index D = c.width, V = c.vocabulary, head_width = c.head_width();
   const Index q_width = D, kv_width = c.key_heads() * head_width, qkv_width = q_width + 2 * kv_width;
@@ -304,6 +291,18 @@ void BasicGptDecoder<T>::forward(const std::vector<Part>& parts, T* all) const {
     }
   }
 
+  // Angles of these rows alone: a table for all of the context would be as large as a file claims that to be.
+  const Index half = c.positions == GptPositions::rotary ? head_width / 2 : 0;
+  const kernel::Scratch<T> cosine(rows * half), sine(rows * half);
+  row = 0;
+  for (const Part& p : parts) {
+    const Index n = static_cast<Index>(p.units.size());
+    if (half > 0)
+      kernel::rotary_angles(p.state->cache_.length(), n, head_width, c.rotary_base, cosine.data() + row * half,
+                            sine.data() + row * half);
+    row += n;
+  }
+
   for (Index l = 0; l < c.layers; ++l) {
     const auto& layer = w.layers[static_cast<std::size_t>(l)];
     norm(layer.norm1, rows, x.data(), h.data());
@@ -312,12 +311,11 @@ void BasicGptDecoder<T>::forward(const std::vector<Part>& parts, T* all) const {
     for (const Part& p : parts) {
       const Index n = static_cast<Index>(p.units.size()), position = p.state->cache_.length();
       T* from = qkv.data() + row * qkv_width;
-      if (c.positions == GptPositions::rotary) {
-        const Index half = head_width / 2;
+      if (half > 0) {
         kernel::RotaryShape s;
         s.rows = n, s.heads = c.heads + c.key_heads(), s.width = head_width;  // keys follow the queries
         s.head_stride = head_width, s.row_stride = qkv_width;
-        kernel::rotary(s, all_->cosine.data() + position * half, all_->sine.data() + position * half, from);
+        kernel::rotary(s, cosine.data() + row * half, sine.data() + row * half, from);
       }
       for (Index i = 0; i < n; ++i) {
         const T* k = from + i * qkv_width + q_width;

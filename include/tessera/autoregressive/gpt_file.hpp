@@ -2,6 +2,8 @@
 // metadata. Published checkpoints: gpt_published.hpp.
 #pragma once
 
+#include <cstdio>
+
 #include <tessera/autoregressive/gpt.hpp>
 #include <tessera/io/json.hpp>
 #include <tessera/nn/save.hpp>
@@ -83,6 +85,27 @@ inline void pin_shape(const Safetensors& file, const std::string& name, const Sh
     throw_io(file.source(), "tensor " + quoted(name), shape.to_string(), file.shape(name).to_string());
 }
 
+/// How many numbers all tensors of a file hold.
+inline double stored_numbers(const Safetensors& file) {
+  double sum = 0;
+  for (const std::string& name : file.names()) sum += static_cast<double>(file.shape(name).size());
+  return sum;
+}
+/// Refuses a config whose network would be far larger than what is stored. Throws io_error.
+inline void check_gpt_size(const std::string& file, const GptConfig& c, double stored) {
+  const auto real = [](Index n) { return static_cast<double>(n); };
+  const double width = real(c.width), keys = real(c.key_heads() * c.head_width());
+  const double table =
+      real(c.vocabulary) * (c.tied ? 1 : 2) + (c.positions == GptPositions::learned ? real(c.context) : 0);
+  const double mlp = real(c.mlp_width()) * (c.mlp == GptMlp::swiglu ? 3 : 2);
+  const double wanted = width * (table + real(c.layers) * (2 * width + 2 * keys + mlp));
+  if (wanted > 2 * stored + 65536) {
+    char numbers[96];
+    std::snprintf(numbers, sizeof numbers, "one of %.4g weights, where %.4g numbers are stored", wanted, stored);
+    throw_io(file, "config", "a network that fits the tensors", numbers);
+  }
+}
+
 }  // namespace detail
 
 /// Throws number_error when a weight does not fit the stored type.
@@ -117,6 +140,7 @@ BasicGptModel<T> gpt_from_file(const Safetensors& file) {
   if (c.positions == GptPositions::learned) detail::pin_shape(file, "positions.weight", {c.context, c.width});
   for (Index i = 0; i < c.layers; ++i)
     detail::pin_shape(file, "blocks." + std::to_string(i) + ".mlp.up.weight", {c.mlp_width(), c.width});
+  detail::check_gpt_size(file.source(), c, detail::stored_numbers(file));
   BasicGptModel<T> model;
   if (file.metadata.contains("units")) {
     const Json units = Json::parse(metadata("units"), file.source() + ": units");

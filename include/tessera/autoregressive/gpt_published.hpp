@@ -117,6 +117,12 @@ class PublishedConfig {
     if (activation != "silu") fail("hidden_act", "silu", quoted(activation, 60));
     if (const Json* scaling = given("rope_scaling"))
       fail("rope_scaling", "null: scaled rotary positions are not supported", quoted(scaling->dump(), 120));
+    if (const Json* rope = given("rope_parameters")) {  // newer files: base and scaling in one
+      const std::string kind = rope->find("rope_type") ? rope->get<std::string>("rope_type") : "default";
+      if (kind != "default")
+        fail("rope_parameters", "the type default: scaled rotary positions are not supported", quoted(kind, 60));
+      if (rope->find("rope_theta")) c.rotary_base = rope->get<double>("rope_theta");
+    }
     const Index head = number("head_dim", c.heads > 0 ? c.width / c.heads : 0);
     if (c.heads < 1 || head * c.heads != c.width)
       fail("head_dim", "hidden_size / num_attention_heads", std::to_string(head));
@@ -240,6 +246,9 @@ inline GptModel published_gpt(std::string_view config_json, const std::string& c
     else
       pin(at + ".mlp.up_proj.weight", {c.mlp_width(), c.width});
   }
+  double stored = 0;
+  for (const Safetensors& f : files) stored += detail::stored_numbers(f);
+  detail::check_gpt_size(source, c, stored);
 
   Rng rng(0);
   GptModel model{std::make_shared<Gpt<float>>(c, rng), {}, {}};

@@ -41,9 +41,10 @@ struct MaskedDense {
     if (c.context > 0)
       context.emplace(typename Linear<T>::Config{.in = c.context, .out = c.hidden, .bias = false}, rng);
     // Numbers are ranked 1 ... D; a hidden unit of rank m sees numbers up to m, a parameter of owner rank r units below
-    // r.
+    // r. With a condition some units have rank 0 and see nothing else: they tell it to the first number's parameters.
+    const Index least = c.context > 0 || c.numbers < 2 ? 0 : 1, ranks = c.numbers - least;
     const auto rank = [&](Index i) { return c.backwards ? c.numbers - i : i + 1; };
-    const auto unit = [&](Index k) { return c.numbers < 2 ? Index{1} : 1 + k % (c.numbers - 1); };
+    const auto unit = [&](Index k) { return least + k % ranks; };
     const auto mask = [](Index out, Index in, const auto& sees) {
       Tensor<T> m(Shape{out, in});
       T* to = m.data();

@@ -29,6 +29,12 @@ struct Flow {
   Flow(Config c, B b, Base p = Base()) : bijection(std::move(b)), base(std::move(p)), config(c) {
     if (!(c.temperature > 0))
       throw argument_error("Flow: temperature " + std::to_string(c.temperature) + " is not above 0");
+    if constexpr (requires { base.config.numbers; }) {
+      if (Shape{base.config.numbers} != c.item)
+        throw argument_error("Flow: a prior of " + std::to_string(base.config.numbers) +
+                             " numbers does not fit latents " + c.item.to_string() +
+                             "; set the prior's `numbers` and `item` to the same");
+    }
   }
 
   /// [B], in nats.
@@ -77,6 +83,9 @@ Tensor<T> dequantise(const Tensor<std::uint8_t>& y, Index levels, const Noise& n
   if (levels < 2 || levels > 256)
     throw argument_error("dequantise: " + std::to_string(levels) + " levels; wanted 2 to 256");
   const Index items = y.rank() == 0 ? 0 : y.extent(0), each = items == 0 ? 0 : y.size() / items;
+  const T level = T(1) / static_cast<T>(levels);
+  std::vector<T> most;  // of each level: y + u may round up to the next
+  for (Index k = 1; k <= levels; ++k) most.push_back(std::nextafter(static_cast<T>(k) * level, T(0)));
   Tensor<T> x(y.shape());
   T* to = x.data();
   for (Index i = 0; i < items; ++i, to += each) {
@@ -85,7 +94,7 @@ Tensor<T> dequantise(const Tensor<std::uint8_t>& y, Index levels, const Noise& n
     for (Index k = 0; k < each; ++k) {
       if (from[k] >= levels)
         throw argument_error("dequantise: level " + std::to_string(from[k]) + " of " + std::to_string(levels));
-      to[k] = (static_cast<T>(from[k]) + to[k]) * (T(1) / static_cast<T>(levels));
+      to[k] = std::min((static_cast<T>(from[k]) + to[k]) * level, most[from[k]]);
     }
   }
   return x;

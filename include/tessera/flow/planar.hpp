@@ -69,7 +69,7 @@ struct Planar {
     X w, u, b, wu;  // [1, D], [1, D], [1], [1, 1]
     Fitted(const Planar& p, const X& like) : w(lift(like, p.direction)), b(lift(like, p.bias)) {
       const X raw = lift(like, p.push), dot = sum(raw * w, {1}, true);
-      wu = softplus(dot) - T(1);
+      wu = softplus(dot) - T(1 - 1e-6);  // above -1 where softplus is 0, too
       u = raw + w * ((wu - dot) / (sum(square(w), {1}, true) + T(1e-12)));
     }
   };

@@ -39,16 +39,7 @@ struct ResidualMaker {
   Index start, width;
 
   ResidualMaker(const Config& c, Index inputs, Rng& rng)
-      : first({.in = inputs, .out = c.start * c.start * c.width}, rng),
-        last({.in = c.width, .out = c.channels}, rng),
-        start(c.start),
-        width(c.width) {
-    const Index levels = detail::levels_of("ResidualMaker", c.side, c.start, c.width, c.channels);
-    const typename Conv2d<T>::Config conv{.in = c.width, .out = c.width};
-    for (Index i = 0; i < levels; ++i) blocks.push_back({Conv2d<T>(conv, rng), Conv2d<T>(conv, rng)});
-    for (Index i = 0; i < 2 * levels + 1 && c.norm; ++i)
-      norms.emplace_back(typename BatchNorm<T>::Config{.channels = c.width});
-  }
+      : ResidualMaker(c, inputs, detail::levels_of("ResidualMaker", c.side, c.start, c.width, c.channels), rng) {}
   template <Value X>
   X operator()(const X& z, Seen<T>* seen) const {
     X h = reshape(first(z), {z.extent(0), start, start, width});
@@ -67,6 +58,18 @@ struct ResidualMaker {
     see("blocks", self.blocks);
     see("norms", self.norms);
     see("last", self.last);
+  }
+
+ private:
+  ResidualMaker(const Config& c, Index inputs, Index levels, Rng& rng)
+      : first({.in = inputs, .out = c.start * c.start * c.width}, rng),
+        last({.in = c.width, .out = c.channels}, rng),
+        start(c.start),
+        width(c.width) {
+    const typename Conv2d<T>::Config conv{.in = c.width, .out = c.width};
+    for (Index i = 0; i < levels; ++i) blocks.push_back({Conv2d<T>(conv, rng), Conv2d<T>(conv, rng)});
+    for (Index i = 0; i < 2 * levels + 1 && c.norm; ++i)
+      norms.emplace_back(typename BatchNorm<T>::Config{.channels = c.width});
   }
 };
 

@@ -22,10 +22,11 @@ struct BeamOptions {
 struct Beam {
   std::vector<Unit> units;
   double log_probability = 0, score = 0;
-  bool ended = false;  // by a unit of `end` or the constraint, not by length
+  bool ended = false;  // by a unit of `end` or where the constraint lets it end, not by length
 };
 
-/// The best first; at most `width`. Of equals, the one of the better beginning and lower unit comes first.
+/// The best first; at most `width`. Of equals, the one of the better beginning and lower unit comes first. A beginning
+/// after which the constraint allows nothing, not even an end, is dropped, unless all are such.
 template <NextUnit M>
 std::vector<Beam> beam_search(const M& model, const typename M::Condition& condition, const BeamOptions& o,
                               const Constraint& constraint = {}) {
@@ -33,6 +34,7 @@ std::vector<Beam> beam_search(const M& model, const typename M::Condition& condi
   if (o.width < 1 || o.length < 1 || !(o.alpha >= 0 && o.alpha <= 10))
     throw argument_error("beam_search: width " + std::to_string(o.width) + ", length " + std::to_string(o.length) +
                          " and alpha " + std::to_string(o.alpha) + "; wanted 1 or more, 1 or more, and 0 to 10");
+  check_units("beam_search: end unit", o.end, model.vocabulary());
   struct Beginning {
     State state;
     Beam beam;
@@ -66,7 +68,7 @@ std::vector<Beam> beam_search(const M& model, const typename M::Condition& condi
   Chooser chooser(o.choice);
   std::vector<Beginning> now;
   now.push_back({model.begin(condition), {}, constraint});
-  std::vector<Beam> done;
+  std::vector<Beam> done, stuck;
   std::vector<Unit> history;
   std::vector<float> logits;
   std::size_t prompt = 0;
@@ -88,7 +90,7 @@ std::vector<Beam> beam_search(const M& model, const typename M::Condition& condi
         for (std::size_t i = 0; i < kept.size(); ++i)
           logits[static_cast<std::size_t>(o.end[i])] = may ? kept[i] : -INFINITY;
         if (!any && (!may || kept.empty())) {
-          insert(done, finish(from.beam, true));
+          insert(may ? done : stuck, finish(from.beam, may));
           continue;
         }
       }
@@ -138,7 +140,7 @@ std::vector<Beam> beam_search(const M& model, const typename M::Condition& condi
     feed(model, std::span<State* const>(states), std::span<const Unit>(units));
   }
   for (Beginning& b : now) insert(done, finish(std::move(b.beam), false));
-  return done;
+  return done.empty() ? stuck : done;
 }
 
 }  // namespace tessera::inline TESSERA_ISA

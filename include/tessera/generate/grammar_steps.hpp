@@ -33,82 +33,95 @@ inline bool nullable(const std::vector<GrammarStep>& part, std::uint32_t base) {
   return false;
 }
 
-/// Walks over a whole grammar, whose calls name rules by number.
+/// What of a whole grammar, whose calls name rules by number, is reached without reading. All walks together take time
+/// linear in the steps, but for loops within loops.
 class Reach {
  public:
-  /// starts[r]: the first step of rule r. Refers to both.
+  /// starts[r]: the first step of rule r, whose steps lie together up to its end.
   Reach(const std::vector<GrammarStep>& steps, const std::vector<std::uint32_t>& starts)
-      : steps_(steps), starts_(starts), empty_(starts.size(), false) {
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (std::size_t r = 0; r < starts.size(); ++r) {
-        if (empty_[r]) continue;
-        from(starts[r], [&](std::uint32_t, const GrammarStep& s) {
-          if (s.kind == GrammarStep::end) empty_[r] = changed = true;
-        });
+      : steps_(steps), starts_(starts), rule_(steps.size()), seen_(steps.size(), false), empty_(starts.size(), false) {
+    std::vector<std::uint32_t> first(steps.size(), none);
+    for (std::uint32_t r = 0; r < starts.size(); ++r) first[starts[r]] = r;
+    for (std::uint32_t i = 0; i < steps.size(); ++i) rule_[i] = first[i] != none || i == 0 ? first[i] : rule_[i - 1];
+    std::vector<std::vector<std::uint32_t>> waiting(starts.size());  // calls that go on once the rule may read nothing
+    std::vector<std::uint32_t> open = starts;
+    while (!open.empty()) {
+      const std::uint32_t i = open.back();
+      open.pop_back();
+      if (seen_[i]) continue;
+      seen_[i] = true;
+      const GrammarStep& s = steps[i];
+      if (s.kind == GrammarStep::end && !empty_[rule_[i]]) {
+        empty_[rule_[i]] = true;
+        for (const std::uint32_t call : waiting[rule_[i]]) open.push_back(call + 1);
       }
+      if (s.kind == GrammarStep::call && !empty_[s.to]) waiting[s.to].push_back(i);
+      unread(i, open);
     }
   }
 
   /// A loop can go round without reading: a jump back, from where its own fork can be reached unread.
   bool idle_loop() const {
-    bool found = false;
     for (std::uint32_t i = 0; i < steps_.size(); ++i) {
       const GrammarStep& s = steps_[i];
       if (s.kind != GrammarStep::jump || s.to > i) continue;
-      from(s.to + 1, [&](std::uint32_t at, const GrammarStep&) { found = found || at == i; });
+      std::vector<bool> seen(i + 1 - s.to, false);
+      std::vector<std::uint32_t> open = {s.to + 1};
+      while (!open.empty()) {
+        const std::uint32_t at = open.back();
+        open.pop_back();
+        if (at == i) return true;
+        if (at <= s.to || at > i || seen[at - s.to]) continue;
+        seen[at - s.to] = true;
+        unread(at, open);
+      }
     }
-    return found;
+    return false;
   }
 
-  /// The first rule that can come back to its own start without reading; their number if there is none.
+  /// A rule that can come back to its own start without reading; their number if there is none.
   std::size_t left_recursive() const {
-    const std::size_t rules = starts_.size();
-    std::vector<std::vector<bool>> first(rules, std::vector<bool>(rules, false));
-    for (std::size_t r = 0; r < rules; ++r) {
-      from(starts_[r], [&](std::uint32_t, const GrammarStep& s) {
-        if (s.kind == GrammarStep::call) first[r][s.to] = true;
-      });
+    std::vector<std::vector<std::uint32_t>> first(starts_.size());
+    for (std::uint32_t i = 0; i < steps_.size(); ++i) {
+      if (seen_[i] && steps_[i].kind == GrammarStep::call) first[rule_[i]].push_back(steps_[i].to);
     }
-    for (std::size_t r = 0; r < rules; ++r) {
-      std::vector<bool> seen(rules, false);
-      std::vector<std::size_t> open = {r};
-      while (!open.empty()) {
-        const std::size_t at = open.back();
-        open.pop_back();
-        for (std::size_t t = 0; t < rules; ++t) {
-          if (first[at][t] && !seen[t]) {
-            seen[t] = true;
-            open.push_back(t);
-          }
+    enum : std::uint8_t { fresh, above, done };
+    std::vector<std::uint8_t> state(starts_.size(), fresh);
+    std::vector<std::uint32_t> path;
+    for (std::uint32_t r = 0; r < starts_.size(); ++r) {
+      if (state[r] == fresh) path.push_back(r);
+      while (!path.empty()) {
+        const std::uint32_t at = path.back();
+        state[at] = above;
+        if (first[at].empty()) {
+          state[at] = done;
+          path.pop_back();
+          continue;
         }
+        const std::uint32_t next = first[at].back();
+        first[at].pop_back();
+        if (state[next] == above) return next;
+        if (state[next] == fresh) path.push_back(next);
       }
-      if (seen[r]) return r;
     }
-    return rules;
+    return starts_.size();
   }
 
  private:
-  /// see(number, step) for every step that can be reached from one without reading.
-  template <class See>
-  void from(std::uint32_t first, const See& see) const {
-    std::vector<bool> seen(steps_.size(), false);
-    std::vector<std::uint32_t> open = {first};
-    while (!open.empty()) {
-      const std::uint32_t i = open.back();
-      open.pop_back();
-      if (seen[i]) continue;
-      seen[i] = true;
-      const GrammarStep& s = steps_[i];
-      see(i, s);
-      if (s.kind == GrammarStep::fork || (s.kind == GrammarStep::call && empty_[s.to])) open.push_back(i + 1);
-      if (s.kind == GrammarStep::fork || s.kind == GrammarStep::jump) open.push_back(s.to);
-    }
+  static constexpr std::uint32_t none = ~std::uint32_t{0};
+
+  /// Adds the steps that follow step i without reading.
+  void unread(std::uint32_t i, std::vector<std::uint32_t>& to) const {
+    const GrammarStep& s = steps_[i];
+    if (s.kind == GrammarStep::fork || (s.kind == GrammarStep::call && empty_[s.to])) to.push_back(i + 1);
+    if (s.kind == GrammarStep::fork || s.kind == GrammarStep::jump) to.push_back(s.to);
   }
 
   const std::vector<GrammarStep>& steps_;
   const std::vector<std::uint32_t>& starts_;
-  std::vector<bool> empty_;  // rules that may read nothing
+  std::vector<std::uint32_t> rule_;  // of each step
+  std::vector<bool> seen_;           // steps reached from their own rule's start unread
+  std::vector<bool> empty_;          // rules that may read nothing
 };
 
 }  // namespace grammar_detail

@@ -41,6 +41,15 @@ concept Extendable = NextUnit<M> && requires(const M& model, typename M::State& 
   model.rewind(state, Index{});
 };
 
+/// Throws argument_error for one that is not of the vocabulary; `what` they are begins the message.
+inline void check_units(const char* what, std::span<const Unit> units, Index vocabulary) {
+  for (const Unit u : units) {
+    if (u < 0 || u >= vocabulary)
+      throw argument_error(std::string(what) + " " + std::to_string(u) + " is not in [0, " +
+                           std::to_string(vocabulary) + ")");
+  }
+}
+
 /// Feeds units one by one, or at once where the model can.
 template <NextUnit M>
 void feed(const M& model, typename M::State& state, std::span<const Unit> units) {

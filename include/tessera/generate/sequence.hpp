@@ -52,11 +52,8 @@ class SequenceRun {
     if (guided && without.size() != 1 && without.size() != conditions.size())
       throw argument_error("sequence: guidance wants a condition to lead away from, one for all or one each; got " +
                            std::to_string(without.size()));
-    for (const Unit u : o.forced) {
-      if (u < 0 || u >= model_.vocabulary())
-        throw argument_error("sequence: forced unit " + std::to_string(u) + " is not in [0, " +
-                             std::to_string(model_.vocabulary()) + ")");
-    }
+    check_units("sequence: forced unit", o.forced, model_.vocabulary());
+    check_units("sequence: end unit", o.end, model_.vocabulary());
     const Chooser chooser(o.choice);
     for (std::size_t i = 0; i < conditions.size(); ++i) {
       Sequence s{model_.begin(conditions[i]), {}, {}, 0, noises[i], chooser, constraint, false};

@@ -125,7 +125,8 @@ class SequenceFile {
     std::vector<Condition> stored;
     if constexpr (stores_conditions) {
       if (conditions.empty()) {
-        for (Index i = 0; i < n; ++i) stored.push_back(get_units(file, name, "prompt." + std::to_string(i)));
+        for (Index i = 0; i < n; ++i)
+          stored.push_back(get_units(file, name, "prompt." + std::to_string(i), model.vocabulary()));
         conditions = stored;
       }
     }
@@ -134,20 +135,26 @@ class SequenceFile {
                std::to_string(n));
     std::vector<Noise> keys;
     for (Index i = 0; i < n; ++i) keys.push_back(Noise{static_cast<std::uint64_t>(noises[i])});
-    SequenceRun<M> run(std::move(model), conditions, keys, std::move(options), without, constraint);
+    SequenceRun<M> run = [&] {
+      try {
+        return SequenceRun<M>(std::move(model), conditions, keys, std::move(options), without, constraint);
+      } catch (const argument_error& e) { throw io_error(printable(name, 400) + ": " + e.what()); }
+    }();
     run.at_ = at;
     run.single_ = text("single") == "1" && n == 1;
     for (Index i = 0; i < n; ++i) {
       auto& s = run.each_[static_cast<std::size_t>(i)];
-      const std::vector<Unit> units = get_units(file, name, "units." + std::to_string(i));
+      const std::vector<Unit> units = get_units(file, name, "units." + std::to_string(i), run.model_.vocabulary());
       s.ended = ended[i] != 0;
       if (static_cast<Index>(units.size()) > at || (!s.ended && static_cast<Index>(units.size()) != at))
         throw_io(name, "units." + std::to_string(i), std::to_string(at) + " units", std::to_string(units.size()));
       for (const Unit u : units) {
-        if (u < 0 || u >= run.model_.vocabulary())
-          throw_io(name, "units." + std::to_string(i),
-                   "units of this model's " + std::to_string(run.model_.vocabulary()), std::to_string(u));
-        if (s.constraint && !(s.ended && &u == &units.back())) s.constraint->accept(u);
+        if (!s.constraint || (s.ended && &u == &units.back())) continue;
+        try {
+          s.constraint->accept(u);
+        } catch (const argument_error& e) {
+          throw io_error(printable(name, 400) + ": units." + std::to_string(i) + ": " + e.what());
+        }
       }
       s.history.insert(s.history.end(), units.begin(), units.end());
       s.chooser.set_mu(mu[i]);
@@ -166,9 +173,14 @@ class SequenceFile {
   static void put_units(Safetensors& file, const std::string& name, std::span<const Unit> units) {
     file.put(name, Tensor<Unit>::from(Shape{static_cast<Index>(units.size())}, units));
   }
-  static std::vector<Unit> get_units(const Safetensors& file, const std::string& source, const std::string& name) {
+  static std::vector<Unit> get_units(const Safetensors& file, const std::string& source, const std::string& name,
+                                     Index vocabulary) {
     const auto units = file.get<Unit>(name);
     if (units.rank() != 1) throw_io(source, name, "a row of units", units.shape().to_string());
+    for (const Unit u : units.span()) {
+      if (u < 0 || u >= vocabulary)
+        throw_io(source, name, "units of this model's " + std::to_string(vocabulary), std::to_string(u));
+    }
     return {units.data(), units.data() + units.size()};
   }
 };

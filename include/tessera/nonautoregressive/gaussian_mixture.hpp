@@ -77,14 +77,13 @@ class GaussianMixture {
 
   /// [N], in nats.
   Tensor<double> log_prob(const Tensor<float>& data) const {
-    if (data.rank() != 2 || data.cols() != numbers())
-      throw shape_error("GaussianMixture: points [N, " + std::to_string(numbers()) + "] wanted, shape is " +
-                        data.shape().to_string());
+    check_points(data);
     Matrix r = weighted(matrix(data).cast<double>());
     return to_tensor(normalise(r).transpose()).reshaped({data.extent(0)});
   }
   /// [N, K]: how much of each point is each component's.
   Tensor<double> responsibilities(const Tensor<float>& data) const {
+    check_points(data);
     Matrix r = weighted(matrix(data).cast<double>());
     normalise(r);
     return to_tensor(r);
@@ -154,6 +153,12 @@ class GaussianMixture {
     if (c.covariance == Covariance::low_rank && (c.rank < 1 || c.rank >= data.cols()))
       throw argument_error("GaussianMixture: rank " + std::to_string(c.rank) + " of " + std::to_string(data.cols()) +
                            " numbers; wanted 1 to one less than there are, or full covariances");
+  }
+
+  void check_points(const Tensor<float>& points) const {
+    if (points.rank() != 2 || points.cols() != numbers())
+      throw shape_error("GaussianMixture: points [N, " + std::to_string(numbers()) + "] wanted, shape is " +
+                        points.shape().to_string());
   }
 
   /// k-means++ and five rounds of k-means: responsibilities of 0 and 1.
@@ -290,7 +295,10 @@ class ConditionalMixture {
                                std::to_string(classes) + " classes");
         if (labels[i] == y) rows.insert(rows.end(), data.data() + i * d, data.data() + (i + 1) * d);
       }
-      const Shape shape{static_cast<Index>(rows.size()) / d, d};
+      const Shape shape{d == 0 ? 0 : static_cast<Index>(rows.size()) / d, d};
+      if (shape[0] < config.components)
+        throw argument_error("ConditionalMixture: class " + std::to_string(y) + " has " + std::to_string(shape[0]) +
+                             " points, fewer than its " + std::to_string(config.components) + " components");
       mixtures_.emplace_back(Tensor<float>::from(shape, std::span<const float>(rows)), config,
                              noise.fork(static_cast<std::uint64_t>(y)));
     }

@@ -3,7 +3,7 @@
 //
 //   game.maker(), game.critic()           the two modules
 //   game.make(tape, batch, noise)         what the maker makes from a batch, recorded on the maker's tape
-//   game.judge(tape, made, noise)         the critic's loss over what was made (as constants), on the critic's tape
+//   game.judge(tape, made, noise, step)   the critic's loss over what was made (as constants), on the critic's tape
 //   game.please(tape, made, noise)        the maker's loss, on the tape it was made on
 //   game.critic_stepped(), game.maker_stepped()     after each turn: running statistics, power iterations
 //

@@ -195,7 +195,8 @@ inline Bpe gguf_tokenizer(const GgufSettings& settings, const std::string& name)
 /// The token that ends a text, -1 if the file names none.
 inline Token gguf_end_of_text(const GgufSettings& settings) {
   const std::string key = "tokenizer.ggml.eos_token_id";
-  return settings.contains(key) ? static_cast<Token>(settings.integer(key)) : -1;
+  const std::int64_t token = settings.contains(key) ? settings.integer(key) : -1;
+  return token >= 0 && token <= 0x7FFFFFFF ? static_cast<Token>(token) : -1;
 }
 
 }  // namespace tessera

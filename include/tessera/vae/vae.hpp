@@ -46,6 +46,12 @@ struct ElboOptions {
   Index warmup = 0;      // steps in which the KL's weight grows from 0 to beta
   double free_nats = 0;  // a latent dimension's KL up to here costs nothing
 
+  /// Throws argument_error for one that makes no sense.
+  void check() const {
+    if (!(beta >= 0) || warmup < 0 || !(free_nats >= 0))
+      throw argument_error("elbo: beta " + std::to_string(beta) + ", warmup " + std::to_string(warmup) +
+                           " and free_nats " + std::to_string(free_nats) + "; wanted 0 or more of each");
+  }
   double weight(Index step) const {
     return warmup > 0 && step < warmup ? beta * static_cast<double>(step + 1) / static_cast<double>(warmup) : beta;
   }
@@ -152,6 +158,7 @@ template <class M, Value X>
 Elbo<X> elbo(const M& vae, const X& x, const Noise& noise, const ElboOptions& options = {}, Index step = 0,
              const X& context = {}) {
   using T = ScalarOf<X>;
+  options.check();
   const Posterior<X> q = vae.posterior(x, context);
   const Index b = x.extent(0), d = vae.config.latent;
   const X a = q.draw(detail::normal_rows<T>(forks(noise, b), {d}));

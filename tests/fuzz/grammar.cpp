@@ -1,0 +1,11 @@
+// Reads any bytes as a grammar and a text (libFuzzer).
+//
+//   build-fuzz/fuzz/grammar -max_len=8192 -malloc_limit_mb=256 FOLDER tests/fuzz/grammar
+//
+// tests/fuzz/grammar holds the inputs worth keeping; tests/generate/file_corpus.cpp replays them.
+#include "tests/fuzz/sequences.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  test::use_grammar(tessera::as_text({data, size}));
+  return 0;
+}
