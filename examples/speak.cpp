@@ -31,6 +31,7 @@ struct Options {
   std::vector<std::string> syllables;
   std::string weights = TESSERA_WEIGHTS_DIR "/speak.safetensors", output = "speak.wav", spectrogram, speaker = "5";
   std::uint64_t seed = 0;
+  std::int64_t threads = 0;
   double pause = 0.06;
   SayOptions how;
   bool full = false;
@@ -49,6 +50,7 @@ void describe(Cli& cli, Options& o) {
   cli.option("--pause", o.pause, "seconds between syllables (default 0.06)", 0, 10);
   cli.option("--spectrogram", o.spectrogram, "a PNG of what was said");
   cli.option("--weights", o.weights, "the voice (default: the one that comes with the examples)");
+  cli.option("--threads,-t", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
   cli.flag("--f32", o.full, "calculate with whole weights and not with halves");
 }
 
@@ -57,6 +59,7 @@ int speak(int argc, char** argv) {
   Cli cli(program, "Says Mandarin syllables, written in pinyin or zhuyin.");
   describe(cli, o);
   if (const auto end = cli.parse(argc, argv)) return *end;
+  if (o.threads > 0) set_threads(static_cast<int>(o.threads));
   std::string text;
   for (const std::string& s : o.syllables) text += s + ' ';
   const std::vector<Syllable> syllables = read_syllables(text);

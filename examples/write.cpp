@@ -95,7 +95,7 @@ void describe(Cli& cli, Options& o) {
   cli.option("--draft", o.draft, "a smaller model of the same units that guesses ahead: same distribution, sooner");
   cli.option("--ahead", o.ahead, "units it guesses at a time (default 4)", 1, 64);
   cli.option("--save", o.save, "a file to keep the unfinished run in, on Ctrl-C too");
-  cli.option("--resume", o.resume, "such a file: goes on, by its stored settings");
+  cli.option("--resume", o.resume, "such a file: goes on, by its stored settings; --length may prolong it");
   cli.option("--threads,-t", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
   cli.flag("--figures", o.figures, "units a second, on standard error");
 }
@@ -230,7 +230,7 @@ int write(int argc, char** argv) {
     const Bytes text = read_file(o.grammar, 1U << 24);
     constraint = Constraint(
         std::make_unique<GrammarRule>(std::make_shared<const Grammar>(Grammar::parse(as_text(text), o.grammar)),
-                                      std::make_shared<const UnitTexts>(words.texts)));
+                                      std::make_shared<const UnitTexts>(plain_texts(words))));
   }
 
   if (o.beam > 0) {
@@ -270,7 +270,15 @@ int write(int argc, char** argv) {
     auto run = o.resume.empty()
                    ? SequenceRun<GptDecoder>(model, {&prompt, 1}, {&noise, 1}, sequence, others, constraint)
                    : read_sequence(o.resume, model, {}, others, constraint);
-    Printer::put(beginning);
+    if (!o.resume.empty()) {
+      if (cli.given("--length")) run.prolong(o.length);
+      Printer print(words);
+      for (const Unit u : run.prompt(0)) {
+        if (words.special.empty() || !words.special[static_cast<std::size_t>(u)]) print(u);
+      }
+    } else {
+      Printer::put(beginning);
+    }
     const bool whole = stream(
         run, [&] { return run.units(0); }, words, interrupt, o.figures);
     if (!o.save.empty()) {

@@ -30,8 +30,10 @@ bool is_folder(const std::string& path) {
 Words words_of(Bpe bpe, Index vocabulary, Token end = -1) {
   Words w;
   const auto shared = std::make_shared<const Bpe>(std::move(bpe));
-  for (Token t = 0; t < static_cast<Token>(vocabulary); ++t)
+  for (Token t = 0; t < static_cast<Token>(vocabulary); ++t) {
     w.texts.push_back(shared->has(t) ? std::string(shared->bytes(t)) : "");
+    w.special.push_back(shared->is_special(t));
+  }
   w.encode = [shared](std::string_view text) { return shared->encode(text); };
   if (end >= 0 && end < static_cast<Token>(vocabulary)) w.end.push_back(end);
   for (const char* name : {"<|endoftext|>", "</s>", "<|end_of_text|>"}) {
@@ -108,6 +110,14 @@ LanguageModel load_language_model(const std::string& path, const std::string& to
     }
   }
   return load_published(path, tokenizer);
+}
+
+std::vector<std::string> plain_texts(const Words& words) {
+  std::vector<std::string> texts = words.texts;
+  for (std::size_t u = 0; u < words.special.size(); ++u) {
+    if (words.special[u]) texts[u].clear();
+  }
+  return texts;
 }
 
 std::vector<Unit> prompt_of(const Words& words, std::string_view text) {

@@ -19,7 +19,8 @@ namespace tessera::examples {
 /// What units mean: whichever tokenizer it is.
 struct Words {
   std::function<std::vector<Unit>(std::string_view)> encode;
-  std::vector<std::string> texts;  // of each unit
+  std::vector<std::string> texts;  // of each unit; of a special one its name
+  std::vector<bool> special;       // which units stand for no text; empty: none
   std::vector<Unit> end;           // the model's own end of a text
   std::vector<Unit> before;        // what it was taught to see before any text
   Unit start = -1;                 // what an empty prompt begins with
@@ -39,6 +40,9 @@ LanguageModel load_language_model(const std::string& path, const std::string& to
 
 /// The prompt's units, those that the model expects in front of it included; at least one.
 std::vector<Unit> prompt_of(const Words& words, std::string_view text);
+
+/// The texts that may come under a grammar: those of all units that stand for one.
+std::vector<std::string> plain_texts(const Words& words);
 
 /// f32, f16, q8, q4 and f32, f16, i8. `option` is whose value it is. Throws argument_error that lists them.
 WeightFormat weight_format(const char* option, const std::string& name);

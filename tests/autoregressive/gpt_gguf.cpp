@@ -274,3 +274,18 @@ TEST_CASE("a broken GGUF model is refused wherever it breaks", "[autoregressive]
   }
   CHECK(loaded > 0);
 }
+
+TEST_CASE("a GGUF file whose halves are not numbers is refused by the tensor's name", "[autoregressive]") {
+  Gpt<float> net = random_net(gpt2_config());
+  net.blocks[1].mlp.up.weight.value.data()[5] = std::numeric_limits<float>::infinity();
+  Written w;
+  w.type = GgufType::f16;
+  const GgufGpt file = parsed(w.of(net));
+  try {
+    file.decoder_weights();
+    FAIL("it was read");
+  } catch (const io_error& e) {
+    INFO(e.what());
+    CHECK(std::string(e.what()).find("blk.1.ffn_up.weight") != std::string::npos);
+  }
+}

@@ -1,3 +1,4 @@
+#include <tessera/diffusion/inversion.hpp>
 #include <tessera/diffusion/text_to_image_file.hpp>
 #include <tessera/nn/save.hpp>
 #include <tessera/unit/token_learn.hpp>
@@ -61,6 +62,26 @@ TEST_CASE("options out of range are errors that say so", "[diffusion]") {
   REQUIRE_THROWS_AS(paint.begin(Prompt("x", {.steps = 0}), Noise{1}), argument_error);
   REQUIRE_THROWS_AS(paint.begin(Prompt("x", {.steps = 1000000000}), Noise{1}), argument_error);
   REQUIRE_THROWS_AS(paint.begin(Prompt("x", {.guidance = std::nan("")}), Noise{1}), argument_error);
+}
+
+TEST_CASE("the sampler run backwards finds the noise that a picture comes from", "[diffusion]") {
+  const TextToImage paint = small(1);
+  static_assert(LatentModel<PaintLatent>);
+  const std::vector<Noise> noises = {Noise{5}, Noise{6}};
+  const auto apart = [&](Index steps) {
+    const PaintLatent model(paint, "a red heart", steps);
+    const Tensor<float> z = model.prior(noises), back = model.encode(model.decode(z));
+    REQUIRE(back.shape() == Shape{2, 8, 8, 3});
+    return std::sqrt(static_cast<double>(var(back - z).item()));
+  };
+  const double few_steps = apart(4), many = apart(16);
+  REQUIRE(few_steps < 0.05);
+  REQUIRE(many < few_steps / 6);  // the midpoint rule: of second order at least
+  REQUIRE_THROWS_AS(PaintLatent(paint, "", 0), argument_error);
+  // each picture is what it is alone
+  const PaintLatent model(paint, "", 4);
+  const Tensor<float> both = model.decode(model.prior(noises)), second = model.decode(model.prior({&noises[1], 1}));
+  REQUIRE(same_bytes(slice(both, 0, 1, 2), second));
 }
 
 TEST_CASE("a model comes back from its file and paints the same", "[diffusion]") {

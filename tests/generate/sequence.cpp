@@ -67,6 +67,17 @@ TEST_CASE("a run goes on from its file as if nothing had been", "[generate]") {
   }
 }
 
+TEST_CASE("a run can be prolonged, and is then what it would have been", "[generate]") {
+  const Markov model;
+  auto run = begin_sequence(model, Units{1, 2}, Noise{7}, {.length = 5});
+  auto longer = begin_sequence(model, Units{1, 2}, Noise{7}, {.length = 12});
+  run.finish();
+  run.prolong(12);
+  CHECK(same_bytes(run.finish(), longer.finish()));
+  CHECK(Units(run.prompt(0).begin(), run.prompt(0).end()) == Units{1, 2});
+  CHECK_THROWS_AS(run.prolong(11), argument_error);
+}
+
 TEST_CASE("a broken file of a run is an error", "[generate]") {
   const Markov model;
   auto run = begin_sequence(model, Units{1}, Noise{7}, {.length = 5});

@@ -322,6 +322,28 @@ TEST_CASE("NaN stops a run with the tensor's name and leaves everything as it wa
   CHECK(scratch.names().empty());
 }
 
+TEST_CASE("after NaN the last good checkpoint is there, and a run goes on from it", "[train]") {
+  const Data data;
+  const test::Scratch scratch;
+  Net<float> net = fresh();
+  TrainConfig c = thorough(scratch.path());
+  c.accumulate = 1;
+  Trainer trainer(net, adamw(1e-2), c);
+  for (int i = 0; i < 3; ++i) trainer.step(loss_on(data, 0));
+  trainer.save();
+  const Tensor<float> good = net.in.weight.value.clone();
+  net.out.bias->value.data()[0] = NAN;
+  CHECK_THROWS_AS(trainer.step(loss_on(data, 0)), number_error);
+  CHECK_THROWS_AS(trainer.save(), number_error);
+
+  Net<float> again = fresh();
+  Trainer resumed(again, adamw(1e-2), c);
+  CHECK(resumed.resume().step == 3);
+  CHECK(resumed.steps_done() == 3);
+  CHECK(same_bytes(again.in.weight.value, good));
+  resumed.step(loss_on(data, 0));
+}
+
 TEST_CASE("settings that make no sense are refused", "[train]") {
   Net<float> net = fresh();
   const auto refused = [&](auto change) {

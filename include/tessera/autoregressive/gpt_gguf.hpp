@@ -214,7 +214,7 @@ class GgufGpt {
   }
 
   /// What a GptDecoder is made of, each matrix in the format the file has it in. Matrices that are read together but
-  /// stored in different formats, and BF16, become floats.
+  /// stored in different formats, and BF16, become floats. Throws io_error for halves that are not finite.
   GptDecoderWeights decoder_weights() const {
     GptDecoderWeights w;
     const auto norm = [&](const std::string& name) {
@@ -298,8 +298,12 @@ class GgufGpt {
     }
     std::vector<Tensor<float>> weights;
     for (const Part& p : parts) weights.push_back(floats(p, ".weight"));
-    return QuantizedLinear(concat(std::span<const Tensor<float>>(weights), 0), bias,
-                           one_type && type == GgufType::f16 ? WeightFormat::f16 : WeightFormat::f32);
+    try {
+      return QuantizedLinear(concat(std::span<const Tensor<float>>(weights), 0), bias,
+                             one_type && type == GgufType::f16 ? WeightFormat::f16 : WeightFormat::f32);
+    } catch (const number_error& e) {
+      throw io_error(printable(file_.source(), 400) + ": tensor " + quoted(first) + ": " + e.what());
+    }
   }
 
   Gguf file_;

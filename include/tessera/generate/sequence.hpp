@@ -92,6 +92,11 @@ class SequenceRun {
     const Sequence& s = each_[static_cast<std::size_t>(i)];
     return std::span<const Unit>(s.history).subspan(s.prompt);
   }
+  /// What sequence i was told to go on from, where that is units.
+  std::span<const Unit> prompt(Index i) const {
+    const Sequence& s = each_[static_cast<std::size_t>(i)];
+    return std::span<const Unit>(s.history).first(s.prompt);
+  }
   bool ended(Index i) const { return each_[static_cast<std::size_t>(i)].ended; }
   /// The sum of the log-probabilities of what was chosen, in what it was drawn from.
   double log_probability(Index i) const { return each_[static_cast<std::size_t>(i)].log_probability; }
@@ -113,6 +118,13 @@ class SequenceRun {
 
   const M& model() const { return model_; }
   const SequenceOptions& options() const { return options_; }
+  /// `length` units at most from now on, those that there are included. Throws argument_error when there are more.
+  void prolong(Index length) {
+    if (length < at_)
+      throw argument_error("sequence: a length of " + std::to_string(length) + " where there are " +
+                           std::to_string(at_) + " units already");
+    options_.length = length;
+  }
   /// One sequence is [at] and not [1, at].
   void show_as_single(bool single) { single_ = single && each_.size() == 1; }
 

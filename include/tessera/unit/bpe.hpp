@@ -90,9 +90,14 @@ class WordCache {
 /// these stand alone, so the last pair there is the only one that ever makes t. Shorter tokens come first, as these
 /// merges make nothing longer. A token that merging does not make from its own bytes is made by no merge at all.
 inline MergeTable merges_by_rank(const TokenTable& tokens) {
-  std::vector<std::vector<Token>> by_length(TokenTable::longest + 1);
+  std::vector<std::size_t> after(TokenTable::longest + 2);  // where those of each length begin
   for (Token id = 0; id < tokens.size(); ++id) {
-    if (tokens.has(id) && tokens[id].size() > 1) by_length[tokens[id].size()].push_back(id);
+    if (tokens[id].size() > 1) ++after[tokens[id].size() + 1];
+  }
+  for (std::size_t length = 1; length < after.size(); ++length) after[length] += after[length - 1];
+  std::vector<Token> by_length(after.back());
+  for (Token id = 0; id < tokens.size(); ++id) {
+    if (tokens[id].size() > 1) by_length[after[tokens[id].size()]++] = id;
   }
   std::array<Token, 256> byte{};
   for (int b = 0; b < 256; ++b) {
@@ -103,21 +108,16 @@ inline MergeTable merges_by_rank(const TokenTable& tokens) {
   merges.reserve(tokens.count());
   Merger merger;
   std::vector<Token> symbols, parts;
-  std::vector<std::pair<Token, std::pair<Token, Token>>> found;
-  for (const std::vector<Token>& ids : by_length) {
-    found.clear();  // tokens of one length do not make each other
-    for (const Token id : ids) {
-      symbols.clear(), parts.clear();
-      bool known = true;
-      for (const char c : tokens[id]) {
-        symbols.push_back(byte[static_cast<unsigned char>(c)]);
-        known = known && symbols.back() != TokenTable::none;
-      }
-      if (!known) continue;
-      merger.merge(merges, symbols.data(), symbols.size(), parts);
-      if (parts.size() == 2) found.push_back({id, {parts[0], parts[1]}});
+  for (const Token id : by_length) {
+    symbols.clear(), parts.clear();
+    bool known = true;
+    for (const char c : tokens[id]) {
+      symbols.push_back(byte[static_cast<unsigned char>(c)]);
+      known = known && symbols.back() != TokenTable::none;
     }
-    for (const auto& [id, pair] : found) merges.add(pair.first, pair.second, static_cast<std::uint32_t>(id), id);
+    if (!known) continue;
+    merger.merge(merges, symbols.data(), symbols.size(), parts);
+    if (parts.size() == 2) merges.add(parts[0], parts[1], static_cast<std::uint32_t>(id), id);
   }
   return merges;
 }

@@ -7,6 +7,7 @@
 // Memory stays below 4 x the file + 1 MiB, the vocabulary included, down to tokens of 2 bytes on average.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -185,6 +186,7 @@ inline Bpe parse_gpt2(std::string_view encoder, const std::string& encoder_name,
   JsonReader counting(encoder, encoder_name);
   counting.object([&](const std::string&) { counting.number(), ++count; });
   counting.finish();
+  parts.tokens.reserve(std::min(count, static_cast<std::size_t>(TokenTable::most)), encoder.size() - 5 * count);
   JsonReader json(encoder, encoder_name);
   json.object([&](const std::string& text) {
     const std::int64_t id = json.integer();

@@ -16,6 +16,7 @@
 // Memory stays below 4 x the file + 1 MiB beside the file itself.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -170,6 +171,9 @@ class TokenizerJson {
     std::size_t count = 0;
     JsonReader counting(vocab_, name_ + ": model.vocab");
     counting.object([&](const std::string&) { counting.skip(), ++count; });
+    for (TokenTable* table :
+         {&raw_, &parts_.tokens})  // an entry has two quotes, a colon, a digit, and a comma or bracket
+      table->reserve(std::min(count, static_cast<std::size_t>(TokenTable::most)), vocab_.size() - 5 * count);
     JsonReader json(vocab_, name_ + ": model.vocab");
     std::vector<bool> special;
     for (const SpecialToken& token : special_) {
