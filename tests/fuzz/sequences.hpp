@@ -59,7 +59,7 @@ inline bool use_sequence(std::string_view bytes) {
       auto run = SequenceFile<Model>::restore(file, Model{}, {}, {}, constraint);
       try {
         for (int i = 0; i < 4; ++i) run.step();
-      } catch (const argument_error&) {}  // forced units that the grammar refuses
+      } catch (const error&) {}  // forced units that the grammar refuses, choices that leave none
       SequenceFile<Model>::store(run);
       is_one = true;
     } catch (const io_error&) {}
