@@ -51,7 +51,7 @@ struct Canvas {
   }
 };
 
-/// A font at one size, or none (`!*this`).
+/// The fonts there are, at one size, or none (`!*this`): a character is of the first that draws it.
 class Writer {
  public:
   explicit Writer(int size) {
@@ -61,19 +61,18 @@ class Writer {
     for (const char* file : fonts) {
       FT_Face face = nullptr;
       if (FT_New_Face(library, file, 0, &face) != 0) continue;
-      face_.reset(face);
+      faces_.emplace_back(face);
       FT_Set_Pixel_Sizes(face, 0, static_cast<FT_UInt>(size));
-      return;
     }
   }
-  explicit operator bool() const { return face_ != nullptr; }
+  explicit operator bool() const { return !faces_.empty(); }
 
-  int line_height() const { return pixels(face_->size->metrics.height); }
+  int line_height() const { return pixels(faces_[0]->size->metrics.height); }
 
   int width(std::u32string_view text) const {
     int sum = 0;
     for (const char32_t c : text) {
-      if (FT_Load_Char(face_.get(), c, FT_LOAD_DEFAULT) == 0) sum += pixels(face_->glyph->advance.x);
+      if (const FT_GlyphSlot glyph = glyph_of(c)) sum += pixels(glyph->advance.x);
     }
     return sum;
   }
@@ -109,10 +108,10 @@ class Writer {
   }
 
   void write(const Canvas& canvas, std::u32string_view text, int top, int left) const {
-    const int baseline = top + pixels(face_->size->metrics.ascender);
+    const int baseline = top + pixels(faces_[0]->size->metrics.ascender);
     for (const char32_t c : text) {
-      if (FT_Load_Char(face_.get(), c, FT_LOAD_RENDER) != 0) continue;
-      const FT_GlyphSlot glyph = face_->glyph;
+      const FT_GlyphSlot glyph = glyph_of(c);
+      if (glyph == nullptr) continue;
       const FT_Bitmap& bitmap = glyph->bitmap;
       for (int y = 0; y < static_cast<int>(bitmap.rows); ++y) {
         const std::uint8_t* row = bitmap.buffer + y * bitmap.pitch;
@@ -127,6 +126,14 @@ class Writer {
   }
 
  private:
+  /// The character drawn, null if no font has it. Some have a glyph without ink for what they do not draw.
+  FT_GlyphSlot glyph_of(char32_t c) const {
+    for (const auto& face : faces_) {
+      if (FT_Get_Char_Index(face.get(), c) == 0 || FT_Load_Char(face.get(), c, FT_LOAD_RENDER) != 0) continue;
+      if (c <= U' ' || face->glyph->bitmap.rows > 0) return face->glyph;
+    }
+    return FT_Load_Char(faces_[0].get(), c, FT_LOAD_RENDER) == 0 ? faces_[0]->glyph : nullptr;
+  }
   static int pixels(FT_Pos in_64ths) { return static_cast<int>((in_64ths + 32) / 64); }
 
   struct Done {
@@ -134,7 +141,7 @@ class Writer {
     void operator()(FT_Face face) const { FT_Done_Face(face); }
   };
   std::unique_ptr<FT_LibraryRec_, Done> library_;
-  std::unique_ptr<FT_FaceRec_, Done> face_;
+  std::vector<std::unique_ptr<FT_FaceRec_, Done>> faces_;
 };
 
 }  // namespace

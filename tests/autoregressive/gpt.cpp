@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tessera/autoregressive/gpt_decoder.hpp>
 #include <tessera/autoregressive/gpt_file.hpp>
+#include <tessera/generate/prompt_cache.hpp>
 #include <tessera/generate/sequence_file.hpp>
 
 #include "tests/io/scratch.hpp"
@@ -150,6 +151,20 @@ TEST_CASE("forks go their own ways, and units can be taken back", "[autoregressi
   CHECK(same(back.logits(), fork.logits()));
   CHECK(back.cache().length() == fork.cache().length());
   CHECK_THROWS_AS(model.rewind(back, 1000), argument_error);
+}
+
+TEST_CASE("a kept prompt has the bits of one that is read whole", "[autoregressive]") {
+  for (const Index context : {160, 50}) {  // the second is filled by what follows
+    const GptDecoder model(network<float>(config(1, context)));
+    PromptCache<GptDecoder> cached(model);
+    const Units beginning = units(40, 5);
+    cached.keep(beginning);
+    for (const Index more : {0, 1, 30}) {
+      Units prompt = beginning;
+      for (const Unit u : units(more, 6)) prompt.push_back(u);
+      CHECK(same(cached.begin(prompt).logits(), model.begin(prompt).logits()));
+    }
+  }
 }
 
 TEST_CASE("beyond its context it goes on from the last half, the same however the units came", "[autoregressive]") {
