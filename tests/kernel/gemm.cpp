@@ -101,6 +101,9 @@ TEST_CASE("gemm is the plain loop when it packs and cuts long sums", "[kernel]")
       check_plain<float>(s, form & 1, form & 2, true);
     }
   }
+  for (const Extents s : {Extents{100, 1100, 200}, Extents{500, 200, 300}, Extents{60, 900, 333}}) {  // far from L2
+    for (int form = 0; form < 4; ++form) check_plain<float>(s, form & 1, form & 2, s.M == 500);
+  }
   check_plain<double>({129, 65, 300}, true, true, true);
   check_plain<double>({129, 65, 300}, false, false, false);
 }

@@ -1,10 +1,12 @@
 // Matrix product: C = epilogue(A B [+ C]), any strides of A and B (so all transposes), C by rows.
 //
 // Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008): B in panels of a few registers, A
-// in panels of a tile's rows, packed so that the tile reads both in order; blocks sized for L1 and L2. Differences: one
-// driver decides per operand whether it pays to pack at all (small products touch nothing but A, B and C), and the
-// epilogue is applied to each tile of C right after its last k, while it is in L1: it is then compiled once, not once a
-// tile height, and the driver not once an epilogue.
+// in panels of a tile's rows, packed so that the tile reads both in order; blocks sized for L2. Differences: one driver
+// decides per operand whether it pays to pack at all (small products touch nothing but A, B and C). Nothing is packed
+// ahead: the first tile that reads an operand in its own rows copies them to the panel in passing, and meanwhile
+// fetches what the tile after it will read; so packing hides behind the fma's, and tasks share nothing. The epilogue is
+// applied to each tile of C right after its last k, while it is in L1: it is then compiled once, not once a tile
+// height, and the driver not once an epilogue.
 //
 // The law: element (i, j) is the sum over blocks of k_block(K) terms, each block one chain of fma's in rising k, blocks
 // added in order after C. Nothing else enters: neither M, N, the strides nor the number of threads. So one row of a
@@ -12,6 +14,7 @@
 #pragma once
 
 #include <type_traits>
+#include <utility>
 
 #include <tessera/core/index.hpp>
 #include <tessera/kernel/epilogue.hpp>
@@ -34,6 +37,33 @@ inline constexpr int gemm_cols = gemm_regs* lanes_of<T>;
 inline Index at_most(Index x, Index limit) { return x < limit ? x : limit; }
 inline Index ceil_div(Index x, Index y) { return (x + y - 1) / y; }
 
+/// Memory that will be read soon: `rows` rows, `step` apart, of `width` elements each. Fetched into L2 line by line.
+template <class T>
+struct Ahead {
+  static constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+  const T* row = nullptr;
+  Index step = 0, width = 0, rows = 0, at = 0;
+
+  /// A block of a matrix; nothing where it is empty, or has neither rows nor columns in one piece.
+  static Ahead of(View<T> x, Index block_rows, Index block_cols) {
+    if (block_rows <= 0 || block_cols <= 0) return {};
+    if (x.col_stride == 1) return {x.data, x.row_stride, block_cols, block_rows};
+    if (x.row_stride == 1) return {x.data, x.col_stride, block_rows, block_cols};
+    return {};
+  }
+  Index lines() const { return rows * (width / line + 2); }
+  [[gnu::always_inline]] void fetch(Index count) {
+    for (; count > 0 && rows > 0; --count) {
+      __builtin_prefetch(row + at, 0, 2);
+      at += line;
+      if (at < width + line - 1) continue;
+      at = 0;
+      row += step;
+      --rows;
+    }
+  }
+};
+
 /// Tiles one below the other, over one block of k: C (rows x cols each) = A B, or C + A B.
 template <class T>
 struct TileJob {
@@ -47,7 +77,15 @@ struct TileJob {
   Index ldc;
   Index tiles, rows, cols;  // rows, cols: what is stored of each tile
   bool add;
+  T* panel = nullptr;  // where the operand that is copied in passing goes
+  Ahead<T>* next_a = nullptr;
+  Ahead<T>* next_b = nullptr;
+  Index part = 16;               // k from fetch to fetch
+  Index some_a = 0, some_b = 0;  // lines of each at a time
 };
+
+/// How the tiles find A: by rows, or by columns (packed or in place); whether they copy B to `panel`.
+enum class Pass { rows, columns, rows_copying_b, columns_copying_b };
 
 /// What is stored of a tile that the edge of C cuts, from all of it, `step` to a row: one code for all tiles.
 template <class T>
@@ -62,34 +100,41 @@ template <class T>
   }
 }
 
-// Not inlined: a few heights and widths x 2 forms of A are all the tile code of a type, shared by every epilogue.
-template <class T, int R, int V, bool ByRows>
+// Not inlined: a few heights and widths x 4 passes are all the tile code of a type, shared by every epilogue.
+template <class T, int R, int V, Pass pass>
 [[gnu::noinline]] void run_tiles(const TileJob<T>& job) {
   constexpr int L = lanes_of<T>;
-  const Index rows = job.rows, ldc = job.ldc;
+  const Index rows = job.rows, ldc = job.ldc, part = job.part;
   const bool whole = rows == R && job.cols == V * L;
+  const Index c_rows = part >= job.K ? 0 : part * R <= job.K ? 1 : 2;  // fetched each part
+  Ahead<T> next_a, next_b;
+  if (job.next_a) next_a = *job.next_a;
+  if (job.next_b) next_b = *job.next_b;
   const T* a = job.a;
   T* c = job.c;
   for (Index tile = 0; tile < job.tiles; ++tile, a += job.a_tile, c += R * ldc) {
     Pack<T> acc[R][V];
     clear(acc);
-    // C arrives while the sum is made, two rows at a time: all at once would hold every line buffer, and A would wait.
-    const bool parts = whole && job.K >= 128;
-    const Index part = parts ? job.K / (R / 2) / 4 * 4 : job.K;
-    for (Index k = 0, row = 0; k < job.K; k += part, row += 2) {
-      if (parts && row < R) {
+    // C and what comes next arrive while the sum is made, a few lines at a time: all at once would hold every line
+    // buffer, and A would wait.
+    for (Index k = 0, row = 0; k < job.K; k += part) {
+      for (const Index end = row + c_rows; whole && row < end && row < R; ++row) {
 #pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) {
-          __builtin_prefetch(c + row * ldc + v * L);
-          __builtin_prefetch(c + (row + 1) * ldc + v * L);
-        }
+        for (int v = 0; v < V; ++v) __builtin_prefetch(c + row * ldc + v * L, 1);
       }
+      next_a.fetch(job.some_a);
+      next_b.fetch(job.some_b);
       const Index count = at_most(job.K - k, part);
       const T* b = job.b + k * job.ldb;
-      if constexpr (ByRows)
-        fma_tile(acc, count, RowPointers<T, R>::of(a + k, job.a_step, rows), b, job.ldb);
+      const T* a_k = a + k * (pass == Pass::rows || pass == Pass::rows_copying_b ? 1 : job.a_step);
+      if constexpr (pass == Pass::rows)
+        fma_tile(acc, count, RowPointers<T, R>::of(a_k, job.a_step, rows), b, job.ldb);
+      else if constexpr (pass == Pass::rows_copying_b)
+        fma_tile(acc, count, RowPointers<T, R>::of(a_k, job.a_step, rows), b, job.ldb, job.panel + k * V * L);
+      else if constexpr (pass == Pass::columns)
+        fma_tile(acc, count, Columns<T>{a_k, job.a_step}, b, job.ldb);
       else
-        fma_tile(acc, count, Columns<T>{a + k * job.a_step, job.a_step}, b, job.ldb);
+        fma_tile(acc, count, Columns<T>{a_k, job.a_step}, b, job.ldb, job.panel + k * V * L);
     }
     if (whole) {
       if (job.add) {
@@ -114,50 +159,73 @@ template <class T, int R, int V, bool ByRows>
       store_edge(all, V * L, job, c);
     }
   }
+  if (job.next_a) *job.next_a = next_a;
+  if (job.next_b) *job.next_b = next_b;
 }
 
 /// The tiles of `job`, as high as their rows and as wide as their columns ask for.
 template <class T>
-void run(const TileJob<T>& job, bool by_rows) {
-  const auto as = [&](auto rows, auto regs) {
-    constexpr int R = decltype(rows)::value, V = decltype(regs)::value;
-    by_rows ? run_tiles<T, R, V, true>(job) : run_tiles<T, R, V, false>(job);
+void run(const TileJob<T>& job, Pass pass) {
+  constexpr int R = gemm_rows, V = gemm_regs;
+  const auto as = [&]<int r, int v>(std::integer_sequence<int, r, v>) {
+    pass == Pass::rows ? run_tiles<T, r, v, Pass::rows>(job) : run_tiles<T, r, v, Pass::columns>(job);
   };
-  constexpr std::integral_constant<int, gemm_rows> full{};
-  if (job.cols <= lanes_of<T>)
-    as(full, std::integral_constant<int, 1>{});
+  if (pass == Pass::rows_copying_b)
+    run_tiles<T, R, V, Pass::rows_copying_b>(job);
+  else if (pass == Pass::columns_copying_b)
+    run_tiles<T, R, V, Pass::columns_copying_b>(job);
+  else if (job.cols <= lanes_of<T>)
+    as(std::integer_sequence<int, R, 1>{});
   else if (job.cols <= 2 * lanes_of<T>)
-    as(full, std::integral_constant<int, 2>{});
+    as(std::integer_sequence<int, R, 2>{});
   else if (job.rows <= 4)  // one to three rows take as long as four: each of their chains waits for its own last fma
-    as(std::integral_constant<int, 4>{}, std::integral_constant<int, 3>{});
+    as(std::integer_sequence<int, 4, V>{});
   else
-    as(full, std::integral_constant<int, 3>{});
+    as(std::integer_sequence<int, R, V>{});
 }
 
+inline constexpr Index tiles_packed = 4;  // at a time
+
+/// Rows [row, row + rows), four tiles at most, of K columns of A from k on, as panels.
 template <class T>
 [[gnu::noinline]] void pack_rows(T* to, View<T> a, Index row, Index k, Index rows, Index K) {
-  pack_panel<gemm_rows>(to, a.at(row, k).transposed(), K, rows);
-}
-/// Rows [k, k + K) of `cols` columns of B from `col` on, as panels. By rows, B is walked 32 rows at a time across all
-/// panels: one panel's rows lie pages apart.
-template <class T>
-[[gnu::noinline]] void pack_columns(T* to, View<T> b, Index k, Index col, Index K, Index cols) {
-  constexpr Index W = gemm_cols<T>;
-  const Index depth = b.col_stride == 1 ? 32 : K;
-  for (Index i = 0; i < K; i += depth) {
-    for (Index j = 0; j < cols; j += W) {
-      pack_panel<gemm_cols<T>>(to + j * K + i * W, b.at(k + i, col + j), at_most(K - i, depth), at_most(cols - j, W));
+  constexpr Index R = gemm_rows, all = tiles_packed * R;
+  if (rows == all && a.row_stride == 1) {  // side by side: a column's piece of four tiles is two lines
+    const T* from = a.at(row, k).data;
+    for (Index i = 0; i < K; ++i, from += a.col_stride) {
+#pragma GCC unroll 4
+      for (Index t = 0; t < tiles_packed; ++t) __builtin_memcpy(to + t * R * K + i * R, from + t * R, R * sizeof(T));
     }
+    return;
   }
+  for (Index i = 0; i < rows; i += R) pack_panel<R>(to + i * K, a.at(row + i, k).transposed(), K, at_most(rows - i, R));
+}
+
+/// Rows and columns of a task's block of C. Threads want many tasks, but each packs its rows of A and its columns of B
+/// for itself: the next cut goes where it costs less.
+struct Blocks {
+  Index rows, cols;
+};
+template <class T>
+Blocks cut_blocks(bool threads, Index M, Index N, Index kc, Index a_cost, Index b_cost) {
+  constexpr Index R = gemm_rows, W = gemm_cols<T>;
+  constexpr Index most_rows = 192;  // of A packed at a time: 192 KB, in L2
+  Index rows = ceil_div(ceil_div(M, ceil_div(M, most_rows)), R) * R, cols = ceil_div(N, W) * W;
+  while (threads && ceil_div(M, rows) * ceil_div(N, cols) < 16 && rows * cols * kc > (Index{1} << 18)) {
+    const bool rows_can = rows >= 12 * R, cols_can = cols >= 2 * W;
+    if (!rows_can && !cols_can) break;
+    if (rows_can && (!cols_can || b_cost * R * cols <= a_cost * W * rows))
+      rows = ceil_div(rows / 2, R) * R;
+    else
+      cols = ceil_div(cols / 2, W) * W;
+  }
+  return {rows, cols};
 }
 
 template <class T>
 void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* c, Index ldc, bool accumulate,
               const AnyEpilogue<T>& epilogue) {
   constexpr Index R = gemm_rows, W = gemm_cols<T>;
-  constexpr Index block_rows = 384;     // of A packed at a time: 384 KB, in L2
-  constexpr Index wide = 2048 / W * W;  // columns of B packed at a time for all tasks, 2 MB
-  constexpr Index group = 4 * W;        // or by each task, in L2
   if (M <= 0 || N <= 0) return;
   // About 40 us of work, or 4 MB of B to read: for less, what the other core has made takes longer to fetch from there
   // than to make here (products in turns with serial passes: 128 x 128 x 128 0.78 times as fast on two, 256 x 128 x 128
@@ -168,106 +236,112 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
   }
   // Packing pays where a panel is used often enough. In place, B must also not stride over more memory than L1 and L2
   // hold.
-  const bool a_by_rows = a.col_stride == 1;
-  const bool b_in_place = b.col_stride == 1 && (M <= 12 || N * K <= (Index{1} << 14));
-  const bool a_in_place = (a_by_rows || a.row_stride == 1) && (b_in_place || N <= (a_by_rows ? 512 : 4 * W));
-  const bool b_shared =
-      !b_in_place && M > block_rows;  // packed once for all tasks; else each panel by the task that uses it
-
+  const bool a_by_rows = a.col_stride == 1, a_by_columns = !a_by_rows && a.row_stride == 1;
+  const bool b_by_rows = b.col_stride == 1;
+  const bool b_in_place = b_by_rows && (M <= 12 || N * K <= (Index{1} << 14));
+  const bool a_in_place = (a_by_rows || a_by_columns) && (b_in_place || N <= (a_by_rows ? 512 : 4 * W));
   const Index kc = k_block(K);
-  const Scratch<T> b_packed(b_shared ? ceil_div(at_most(N, wide), W) * W * kc : 0);
-  for (Index j0 = 0; j0 < N; j0 += wide) {
-    const Index n = at_most(N - j0, wide), panels = b_shared ? ceil_div(n, W) : 0;
-    // Tasks: blocks of C, for threads smaller ones when there are few. A is packed by each task, so columns are cut
-    // last.
-    Index rows = ceil_div(ceil_div(M, ceil_div(M, block_rows)), R) * R, cols = ceil_div(n, W) * W;
-    while (threads && ceil_div(M, rows) * ceil_div(n, cols) < 16 && rows * cols * kc > (Index{1} << 18)) {
-      if (rows > 96 && (b_in_place || b_shared))
-        rows = ceil_div(rows / 2, R) * R;
-      else if (cols > (a_in_place ? 1 : 4) * W)
-        cols = ceil_div(cols / 2, W) * W;
-      else if (rows > 96)  // each packs B's panels again, for 48 rows or more
-        rows = ceil_div(rows / 2, R) * R;
-      else
-        break;
-    }
-    const Index across = ceil_div(n, cols), tasks = ceil_div(M, rows) * across;
-    // Tasks side by side read the same rows of A: where all of it stays in L2, it is packed once for all, too.
-    const Index a_panels = !a_in_place && across > 1 && M <= block_rows ? ceil_div(M, R) : 0;
-    const Scratch<T> a_shared(a_panels * R * kc);
-    const auto pack_a = [&](T* to, Index k0, Index k, Index row0, Index row1) {
-      for (Index i = row0; i < row1; i += R) pack_rows<T>(to + (i - row0) * k, a, i, k0, at_most(row1 - i, R), k);
-    };
-    // A block of C, and its terms [k0, k0 + k).
-    const auto work = [&](Index task, Index k0, Index k, T* a_packed, T* b_some) {
-      const bool add = accumulate || k0 > 0, last = k0 + k == K;
-      const Index row0 = task / across * rows, row1 = at_most(row0 + rows, M);
-      const Index col0 = task % across * cols, col1 = at_most(col0 + cols, n);
-      if (!a_in_place && a_panels == 0) pack_a(a_packed, k0, k, row0, row1);
-      const T* a_tiles = a_panels > 0 ? a_shared.data() + row0 * k : a_packed;
-      for (Index j = col0, across_tile; j < col1; j += across_tile) {
-        across_tile = at_most(col1 - j, W);
-        if (b_in_place && col1 - j == W + lanes_of<T>) across_tile = 2 * lanes_of<T>;  // 2 + 2 registers, not 3 + 1
-        const T* b_tile = b_shared ? b_packed.data() + j * k : nullptr;
-        Index ldb = W;
-        if (b_in_place && across_tile % lanes_of<T> == 0) {
-          b_tile = b.at(k0, j0 + j).data;
-          ldb = b.row_stride;
-        } else if (!b_shared) {
-          const Index done = b_in_place ? 0 : (j - col0) % group;
-          if (done == 0) pack_columns<T>(b_some, b, k0, j0 + j, k, at_most(col1 - j, group));
-          b_tile = b_some + done * k;
-        }
-        T* c_tile = c + row0 * ldc + j0 + j;
-        const Index whole = (row1 - row0) / R, rest = (row1 - row0) % R;
-        TileJob<T> job{k, a_tiles, R, R * k, b_tile, ldb, c_tile, ldc, whole, R, across_tile, add};
-        if (a_in_place) {
-          job.a = a.at(row0, k0).data;
-          job.a_step = a_by_rows ? a.row_stride : a.col_stride;
-          job.a_tile = R * a.row_stride;
-        }
-        if (whole > 0) run<T>(job, a_in_place && a_by_rows);
-        if (rest > 0) {
-          job.a += whole * job.a_tile;
-          job.c += whole * R * ldc;
-          job.tiles = 1;
-          job.rows = rest;
-          if (a_in_place && !a_by_rows) {  // a tile higher than its rows would read past A's last one
-            pack_rows<T>(a_packed, a, row1 - rest, k0, rest, k);
-            job.a = a_packed;
-            job.a_step = R;
-          }
-          run<T>(job, a_in_place && a_by_rows);
-        }
-        if (last) epilogue(c_tile, ldc, row0, j0 + j, row1 - row0, across_tile);
+  // What a panel costs to pack, in hundredths of a tile's time.
+  const Blocks blocks = cut_blocks<T>(threads, M, N, kc,
+                                      a_in_place     ? 2
+                                      : a_by_columns ? 4
+                                                     : 16,
+                                      b_in_place  ? 1
+                                      : b_by_rows ? 8
+                                                  : 80);
+  const Index rows = blocks.rows, cols = blocks.cols;
+  const Index across = ceil_div(N, cols), tasks = ceil_div(M, rows) * across;
+  const bool far = kc >= 64 && M * K + K * N + M * N > (Index{1} << 18);  // else a fetch costs more than it saves
+  // A block of C, and its terms [k0, k0 + k).
+  const auto work = [&](Index task, Index k0, Index k, T* a_panels, T* b_panel) {
+    const bool add = accumulate || k0 > 0, last = k0 + k == K;
+    const Index row0 = task / across * rows, row1 = at_most(row0 + rows, M);
+    const Index col0 = task % across * cols, col1 = at_most(col0 + cols, N);
+    const Index tiles = ceil_div(row1 - row0, R), next_k = at_most(K - k0 - k, kc);
+    const Index part = far ? 16 : k < 128 ? k : k / 16 * 4, parts = k > 0 ? ceil_div(k, part) : 1;
+    for (Index j = col0, width; j < col1; j += width) {
+      width = at_most(col1 - j, W);
+      if (b_in_place && col1 - j == W + lanes_of<T>) width = 2 * lanes_of<T>;  // 2 + 2 registers, not 3 + 1
+      TileJob<T> job{k, a_panels, R, R * k, b_panel, W, c + row0 * ldc + j, ldc, 1, R, width, add};
+      job.part = part;
+      if (a_in_place) {
+        job.a = a.at(row0, k0).data;
+        job.a_step = a_by_rows ? a.row_stride : a.col_stride;
+        job.a_tile = R * a.row_stride;
       }
-    };
-    // What is shared is packed for one block of k at a time; tasks that share nothing go over all of k by themselves.
-    const Index depth = b_shared || a_panels > 0 ? kc : K;
-    Index first = 0;
-    do {  // once for K = 0, too
-      const Index end = at_most(first + depth, K);
-      for_blocks(threads && panels > 8, panels, 4, [&](Index begin, Index stop) {
-        const Index from = begin * W, to = at_most(stop * W, n);
-        pack_columns<T>(b_packed.data() + from * (end - first), b, first, j0 + from, end - first, to - from);
-      });
-      for_blocks(threads && a_panels > 8, a_panels, 4, [&](Index begin, Index stop) {
-        pack_a(a_shared.data() + begin * R * (end - first), first, end - first, begin * R, at_most(stop * R, M));
-      });
-      for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index stop) {
-        const Scratch<T> a_packed(a_in_place ? (a_by_rows ? 0 : kc * R) : a_panels > 0 ? 0 : rows * kc);
-        const Scratch<T> b_some(b_shared || (b_in_place && n % lanes_of<T> == 0) ? 0 : kc * group);
-        for (Index task = begin; task < stop; ++task) {
-          Index k = first;
-          do {
-            work(task, k, at_most(end - k, kc), a_packed.data(), b_some.data());
-            k += kc;
-          } while (k < end);
+      const Pass pass = a_in_place && a_by_rows ? Pass::rows : Pass::columns;
+      const bool b_copied = b_by_rows && !b_in_place && width == W;  // by the first tile, in passing
+      Ahead<T> next_a, next_b;
+      if (b_in_place && width % lanes_of<T> == 0) {
+        job.b = b.at(k0, j).data;
+        job.ldb = b.row_stride;
+      } else {
+        if (!b_copied) pack_panel<gemm_cols<T>>(b_panel, b.at(k0, j), k, width);
+        if (far) {
+          const bool right = j + width < col1;  // the next panel is to the right, or below
+          next_b = right ? Ahead<T>::of(b.at(k0, j + width), k, at_most(col1 - j - width, W))
+                         : Ahead<T>::of(b.at(k0 + k, col0), next_k, at_most(col1 - col0, W));
+          job.some_b = ceil_div(next_b.lines(), tiles * parts);
+          if (job.some_b <= 12) job.next_b = &next_b;  // more would hold up the tiles
         }
-      });
-      first += depth;
-    } while (first < K);
-  }
+      }
+      // One tile at a time while operands arrive: all tiles of the first panel, the first of the others.
+      const Index whole = (row1 - row0) / R, singly = far && j == col0 ? tiles : b_copied ? 1 : 0;
+      const auto pack_tiles = [&](Index t) {
+        const Index row = row0 + t * R;
+        pack_rows<T>(a_panels + t * R * k, a, row, k0, at_most(row1 - row, tiles_packed * R), k);
+      };
+      if (!far && j == col0 && !a_in_place) {
+        for (Index t = 0; t < tiles; t += tiles_packed) pack_tiles(t);
+      }
+      for (Index t = 0, some_a = 0; t < tiles;) {
+        const Index row = row0 + t * R, height = at_most(row1 - row, R);
+        TileJob<T> now = job;
+        Pass how = pass;
+        now.a += t * job.a_tile;
+        now.c += t * R * ldc;
+        now.rows = height;
+        if (t >= singly && t < whole) now.tiles = whole - t;
+        if (far && j == col0 && !a_in_place) {
+          if (t % tiles_packed == 0) pack_tiles(t);
+        } else if (a_in_place && !a_by_rows && height < R) {  // a tile higher than its rows would read past A's last
+          pack_rows<T>(a_panels, a, row, k0, height, k);
+          now.a = a_panels;
+          now.a_step = R;
+        }
+        if (t == 0 && b_copied) {
+          how = pass == Pass::rows ? Pass::rows_copying_b : Pass::columns_copying_b;
+          now.panel = b_panel;
+          now.b = b.at(k0, j).data;
+          now.ldb = b.row_stride;
+        }
+        if (far && j == col0) {
+          if (t % tiles_packed == 0) {  // the rows of A below these tiles, or of the next terms
+            const Index below = row + tiles_packed * R;
+            next_a = below < row1 ? Ahead<T>::of(a.at(below, k0), at_most(row1 - below, tiles_packed * R), k)
+                                  : Ahead<T>::of(a.at(row0, k0 + k), at_most(row1 - row0, tiles_packed * R), next_k);
+            some_a = ceil_div(next_a.lines(), tiles_packed * parts);
+          }
+          now.next_a = &next_a;
+          now.some_a = some_a;
+        }
+        run<T>(now, how);
+        t += now.tiles;
+      }
+      if (last) epilogue(c + row0 * ldc + j, ldc, row0, j, row1 - row0, width);
+    }
+  };
+  for_blocks(threads && tasks > 1, tasks, 1, [&](Index begin, Index end) {
+    const Scratch<T> a_panels(a_in_place ? (a_by_rows ? 0 : kc * R) : rows * kc);
+    const Scratch<T> b_panel(b_in_place && N % lanes_of<T> == 0 ? 0 : kc * W);
+    for (Index task = begin; task < end; ++task) {
+      Index k = 0;
+      do {  // once for K = 0, too
+        work(task, k, at_most(K - k, kc), a_panels.data(), b_panel.data());
+        k += kc;
+      } while (k < K);
+    }
+  });
 }
 
 }  // namespace detail

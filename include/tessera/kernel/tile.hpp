@@ -10,6 +10,7 @@
 // repeat the last valid one (RowPointers::of) or be zero (a packed panel), and does not store them.
 #pragma once
 
+#include <cstddef>
 #include <type_traits>
 #include <utility>
 
@@ -78,17 +79,22 @@ template <class T, class A>
     return a.at(i, k);
 }
 
-/// acc += A B over k in [0, K); row k of B is V registers at b + k * ldb. All of b's registers are read in full. An A
-/// with a member expect(k) is told of every k in time: a place for prefetches.
+/// acc += A B over k in [0, K); row k of B is V registers at b + k * ldb. All of b's registers are read in full. Where
+/// there is a panel to write to, B's rows are copied there in passing: stores cost nothing beside so many fma's.
 // Keep this loop plain: g++ loses 20 % on a k += 4 unrolled by hand; and call it directly: clang makes a function of a
 // lambda around it, and acc goes through memory (60 GFLOP/s, not 150).
-template <int R, int V, class T, class A>
-[[gnu::always_inline]] inline void fma_tile(Pack<T> (&acc)[R][V], Index K, const A& a, const T* b, Index ldb) {
+template <int R, int V, class T, class A, class To = std::nullptr_t>
+[[gnu::always_inline]] inline void fma_tile(Pack<T> (&acc)[R][V], Index K, const A& a, const T* b, Index ldb,
+                                            To panel = {}) {
 #pragma GCC unroll 4
   for (Index k = 0; k < K; ++k) {
     Pack<T> row[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) row[v] = Pack<T>::load(b + k * ldb + v * lanes_of<T>);
+    if constexpr (std::is_pointer_v<To>) {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) row[v].store(panel + (k * V + v) * lanes_of<T>);
+    }
     const T* column = nullptr;
     if constexpr (requires { a.start(k); }) column = a.start(k);
 #pragma GCC unroll 16
@@ -146,6 +152,23 @@ inline constexpr Index panel_slack = lanes_of<T>;
 template <class T>
 [[gnu::noinline]] void pack_turned_panel(Index W, T* to, View<T> from, Index K, Index n) {
   constexpr Index L = lanes_of<T>;
+  if constexpr (L == 8 || L == 16) {
+    if (2 * W == L && n == W && from.row_stride == 1) {  // a tile's rows of A
+      Index k = 0;
+      for (; k + L <= K; k += L) {
+        Pack<T> rows[L / 2];
+#pragma GCC unroll 8
+        for (Index j = 0; j < L / 2; ++j) rows[j] = Pack<T>::load(from.data + k + j * from.col_stride);
+        transpose_half<T>(rows);
+#pragma GCC unroll 8
+        for (Index j = 0; j < L / 2; ++j) rows[j].store(to + (k + 2 * j) * W);
+      }
+      if (k == K) return;
+      from.data += k;
+      to += k * W;
+      K -= k;
+    }
+  }
   const Index registers = (W + L - 1) / L, spill = registers * L - W;
   const Index whole = K - (spill + W - 1) / W;  // rows after these would spill over the panel's end
   const auto turn = [=](Index k, Index c) {     // L rows of the panel's register c
@@ -215,6 +238,11 @@ void pack_panel(T* to, View<T> from, Index K, Index n) {
   constexpr int L = lanes_of<T>, registers = (W + L - 1) / L, spill = registers * L - W;
   const Index whole = K - (spill + W - 1) / W;  // as above
   if (from.col_stride != 1) return pack_turned_panel<T>(W, to, from, K, n);
+  if (2 * W == L && n == W) {
+#pragma GCC unroll 4
+    for (Index k = 0; k < K; ++k) __builtin_memcpy(to + k * W, from.data + k * from.row_stride, W * sizeof(T));
+    return;
+  }
   for (Index k = 0; k < K; ++k, to += W) {
     const T* row = from.data + k * from.row_stride;
 #pragma GCC unroll 8

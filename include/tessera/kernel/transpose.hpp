@@ -44,6 +44,21 @@ struct EveryOtherBlock {  // the even (odd) blocks of 4 of a, then those of b
     return (2 * (l / 4) + (Odd ? 1 : 0)) * 4 + l % 4;
   }
 };
+// The last round of transpose_half: from 16 lanes numbered (row 1, column 3, column 0, row 0) by bits, highest first, or 8
+// numbered (column 2, column 0, row 0), to those with the same highest column bit, numbered (column 0, rows).
+template <bool High>
+struct PairColumns {
+  template <int W>
+  static constexpr int from(int l) {
+    const int column = l / (W / 2), row0 = l % 2, row1 = l / 2 % 2;
+    if constexpr (W == 16) {
+      const int row2 = l / 4 % 2;
+      return (row2 ? W : 0) + row1 * 8 + (High ? 4 : 0) + column * 2 + row0;
+    } else {
+      return (row1 ? W : 0) + (High ? 4 : 0) + column * 2 + row0;
+    }
+  }
+};
 template <class Rule, class T, int... L>
 [[gnu::always_inline]] inline Pack<T> shuffle(Pack<T> a, Pack<T> b, std::integer_sequence<int, L...>) {
   return Pack<T>::make(__builtin_shufflevector(a.v, b.v, Rule::template from<sizeof...(L)>(L)...));
@@ -87,6 +102,25 @@ template <class T>
       }
     }
   }
+}
+
+/// Transposes half a square, 8 registers of 16 or 4 of 8, in place: register j is then columns 2 j and 2 j + 1.
+template <class T>
+[[gnu::always_inline]] inline void transpose_half(Pack<T> (&r)[lanes_of<T> / 2]) {
+  using namespace detail;
+  constexpr int H = lanes_of<T> / 2;
+  static_assert(H == 4 || H == 8);
+#pragma GCC unroll 4
+  for (int i = 0; i < H; i += 2) exchange<Interleave<1, false>, Interleave<1, true>>(r[i], r[i + 1]);
+  if constexpr (H == 8) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const int at = i / 2 * 4 + i % 2;
+      exchange<EveryOtherBlock<false>, EveryOtherBlock<true>>(r[at], r[at + 2]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < H / 2; ++i) exchange<PairColumns<false>, PairColumns<true>>(r[i], r[i + H / 2]);
 }
 
 #if defined(__GNUC__) && !defined(__clang__)
