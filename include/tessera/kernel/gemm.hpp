@@ -77,7 +77,7 @@ struct TileJob {
   Index ldc;
   Index tiles, rows, cols;  // rows, cols: what is stored of each tile
   bool add;
-  T* panel = nullptr;  // where the operand that is copied in passing goes
+  T* panel = nullptr;  // where B goes when it is copied in passing
   Ahead<T>* next_a = nullptr;
   Ahead<T>* next_b = nullptr;
   Index part = 16;               // k from fetch to fetch
@@ -202,12 +202,12 @@ template <class T>
 }
 
 /// Rows and columns of a task's block of C. Threads want many tasks, but each packs its rows of A and its columns of B
-/// for itself: the next cut goes where it costs less.
+/// for itself: the next cut goes where it costs less. Costs: of packing a panel, in hundredths of a tile's time.
 struct Blocks {
   Index rows, cols;
 };
 template <class T>
-Blocks cut_blocks(bool threads, Index M, Index N, Index kc, Index a_cost, Index b_cost) {
+Blocks cut_blocks(bool threads, Index M, Index N, Index kc, int a_cost, int b_cost) {
   constexpr Index R = gemm_rows, W = gemm_cols<T>;
   constexpr Index most_rows = 192;  // of A packed at a time: 192 KB, in L2
   Index rows = ceil_div(ceil_div(M, ceil_div(M, most_rows)), R) * R, cols = ceil_div(N, W) * W;
@@ -241,14 +241,8 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
   const bool b_in_place = b_by_rows && (M <= 12 || N * K <= (Index{1} << 14));
   const bool a_in_place = (a_by_rows || a_by_columns) && (b_in_place || N <= (a_by_rows ? 512 : 4 * W));
   const Index kc = k_block(K);
-  // What a panel costs to pack, in hundredths of a tile's time.
-  const Blocks blocks = cut_blocks<T>(threads, M, N, kc,
-                                      a_in_place     ? 2
-                                      : a_by_columns ? 4
-                                                     : 16,
-                                      b_in_place  ? 1
-                                      : b_by_rows ? 8
-                                                  : 80);
+  const int a_cost = a_in_place ? 2 : a_by_columns ? 4 : 16, b_cost = b_in_place ? 1 : b_by_rows ? 8 : 80;
+  const Blocks blocks = cut_blocks<T>(threads, M, N, kc, a_cost, b_cost);
   const Index rows = blocks.rows, cols = blocks.cols;
   const Index across = ceil_div(N, cols), tasks = ceil_div(M, rows) * across;
   const bool far = kc >= 64 && M * K + K * N + M * N > (Index{1} << 18);  // else a fetch costs more than it saves
