@@ -52,6 +52,23 @@ TEST_CASE("logistic mixture: levels far from every mean have finite probabilitie
   CHECK(y[0] < -1000);
 }
 
+TEST_CASE("logistic mixture: the widest scales have the same values in single precision as in double", "[autodiff]") {
+  const LogisticMixture m{.components = 1, .channels = 1, .levels = 256};
+  for (const float scale : {5.f, 12.5f, 16.f, 30.f}) {
+    for (const float level : {-1.f, 1 / 255.f, 1.f}) {
+      Tape<Tensor<float>> tape;
+      const auto p = tape.input(Tensor<float>::from({1, 3}, {0.f, 0.f, scale}));
+      const auto y = logistic_mixture(p, Tensor<float>::from({1, 1}, {level}), m);
+      const auto want = logistic_mixture(Tensor<double>::from({1, 3}, {0., 0., static_cast<double>(scale)}),
+                                         Tensor<double>::from({1, 1}, {static_cast<double>(level)}), m);
+      INFO("log-scale " << scale << ", level " << level);
+      CHECK(static_cast<double>(y.value()[0]) == Approx(want[0]).epsilon(1e-5));
+      tape.backward(sum(y));
+      CHECK(std::isfinite(tape.gradient(p)[2]));
+    }
+  }
+}
+
 TEST_CASE("logistic mixture: the levels offered to generation are those of the op, and sum to one", "[autodiff]") {
   const LogisticMixture m{.components = 3, .channels = 3, .levels = 6};
   const Tensor<double> numbers = testing::draw({m.parameters()}, 5);

@@ -156,3 +156,21 @@ TEST_CASE("dropout drops the same elements for the same noise and scales the res
   REQUIRE(mean(y).item() == Approx(1).margin(0.03));
   REQUIRE_THROWS_AS(dropout(x, 1.0, Noise{1}), argument_error);
 }
+
+TEST_CASE("a transposed convolution's bias and a weight adjoint's output are checked", "[autodiff]") {
+  const D y = draw({1, 6, 6, 4}, 1), w = draw({3, 3, 8, 4}, 2), bias = draw({4}, 3);
+  REQUIRE_THROWS_AS(conv2d_transposed(y, w, &bias, Stride2d{}, Shape{1, 8, 8, 8}), shape_error);
+  REQUIRE_THROWS_AS(conv2d_weight_adjoint(draw({1, 8, 8, 4}, 1), draw({1, 2, 2, 4}, 2), Stride2d{}, Shape{3, 3, 4, 4}),
+                    shape_error);
+}
+
+TEST_CASE("group norm of nothing has gradients of nothing, second ones too", "[autodiff]") {
+  using V = Var<D>;
+  Tape<D> inner;
+  Tape<V> outer;
+  const auto x = outer.input(inner.input(D(Shape{0, 4, 4, 8})));
+  const auto gain = outer.input(inner.input(D({8}, 1.0))), bias = outer.input(inner.input(D({8}, 0.0)));
+  outer.backward(sum(group_norm(x, gain, bias, 2)));
+  CHECK(outer.take_gradient(x).shape() == Shape{0, 4, 4, 8});
+  CHECK(outer.take_gradient(gain).shape() == Shape{8});
+}

@@ -1,3 +1,5 @@
+#include <cmath>
+#include <cstring>
 #include <tessera/autodiff/op/compare.hpp>
 #include <tessera/autodiff/op/gather.hpp>
 #include <tessera/autodiff/op/matmul.hpp>
@@ -6,6 +8,7 @@
 #include <tessera/autodiff/op/resize.hpp>
 #include <tessera/autodiff/op/slice.hpp>
 #include <tessera/autodiff/op/upsample.hpp>
+#include <utility>
 
 #include "tests/support/gradient.hpp"
 
@@ -112,4 +115,53 @@ TEST_CASE("products have the gradients of finite differences, transposed, batche
   check_gradient([](const auto& x, const auto& w, const auto& b) { return linear(x, w, b); }, {{2, 3, 4}, {5, 4}, {5}});
   check_gradient([](const auto& x, const auto& w) { return linear(x, w); }, {{4}, {3, 4}});
   REQUIRE_THROWS_WITH(matmul(D({2, 3}, 0.0), D({4, 5}, 0.0)), Catch::Matchers::Contains("[2, 3] x [4, 5]"));
+}
+
+TEST_CASE("an order that is no permutation is refused before anything is written", "[autodiff]") {
+  Tape<D> tape;
+  const auto x = tape.input(draw({2, 3, 4}, 1));
+  REQUIRE_THROWS_AS(permute(x, {0, 1, -1}), shape_error);
+  REQUIRE_THROWS_AS(permute(x, {0, 1, 100000}), shape_error);
+  REQUIRE_THROWS_AS(permute(x, {0, 1, 1}), shape_error);
+}
+
+TEST_CASE("products with an extent of none have empty gradients of the right shape", "[autodiff]") {
+  const auto gradients = [](const D& a, const D& b, const auto& product_of) {
+    Tape<D> tape;
+    const auto x = tape.input(a), y = tape.input(b);
+    tape.backward(sum(product_of(x, y)));
+    return std::pair(tape.take_gradient(x), tape.take_gradient(y));
+  };
+  const auto times = [](const auto& x, const auto& y) { return matmul(x, y); };
+  const auto mapped = [](const auto& x, const auto& w) { return linear(x, w); };
+  for (const auto& [a, b] : {std::pair(Shape{5, 0}, Shape{0, 3}), std::pair(Shape{5, 4}, Shape{4, 0}),
+                             std::pair(Shape{0, 4}, Shape{4, 3}), std::pair(Shape{2, 5, 0}, Shape{0, 3})}) {
+    const auto [da, db] = gradients(D(a, 1.0), D(b, 1.0), times);
+    CHECK(da.shape() == a);
+    CHECK(db.shape() == b);
+  }
+  const auto [dx, dw] = gradients(D({5, 0}, 1.0), D({3, 0}, 1.0), mapped);
+  CHECK(dx.shape() == Shape{5, 0});
+  CHECK(dw.shape() == Shape{3, 0});
+}
+
+TEST_CASE("a window over a picture without pixels is refused", "[autodiff]") {
+  REQUIRE_THROWS_AS(max_pool(draw({1, 0, 4, 2}, 1), {.kernel = 2, .stride = 2, .pad = 1}), shape_error);
+}
+
+TEST_CASE("maximum and minimum are the same recorded and not, where one side is NaN too", "[autodiff]") {
+  const double nan = std::nan("");
+  const D a = D::from({4}, {nan, 1, 2, 3}), b = D::from({4}, {1, nan, 3, 2});
+  Tape<D> tape;
+  const auto x = tape.input(a), y = tape.input(b);
+  const auto same = [](const D& p, const D& q) { return std::memcmp(p.data(), q.data(), 4 * sizeof(double)) == 0; };
+  CHECK(same(maximum(a, b), maximum(x, y).value()));
+  CHECK(same(minimum(a, b), minimum(x, y).value()));
+  CHECK(maximum(a, b)[2] == 3);
+  CHECK(minimum(a, b)[2] == 2);
+}
+
+TEST_CASE("rows are not added by an index that leaves no axis for them", "[autodiff]") {
+  const D x(Shape{1, 1, 1, 1, 1, 1, 1, 1}, 1.0);
+  REQUIRE_THROWS_AS(scatter_add(x, Tensor<std::int32_t>::scalar(0), 2), shape_error);
 }

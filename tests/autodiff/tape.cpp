@@ -60,3 +60,12 @@ TEST_CASE("misuse of a tape is explained", "[autodiff]") {
   REQUIRE_THROWS_AS(tape.gradient(x), argument_error);
   REQUIRE_THROWS_AS(tape.backward(x, D({2}, 1.0)), shape_error);
 }
+
+TEST_CASE("a constant's gradient is zero", "[autodiff]") {
+  Tape<D> tape;
+  const auto x = tape.constant(draw({3}, 1)), y = tape.input(draw({3}, 2));
+  tape.backward(sum(x * y));
+  const D none = tape.take_gradient(x);
+  CHECK(none.shape() == Shape{3});
+  CHECK((none[0] == 0 && none[1] == 0 && none[2] == 0));
+}

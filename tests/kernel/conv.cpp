@@ -1,6 +1,7 @@
 // Convolution against plain loops in double, at shapes that divide nothing.
 #include <tessera/kernel/conv.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -389,6 +390,25 @@ TEST_CASE("an item of a batch is convolved bit for bit as if alone", "[kernel]")
         for (std::size_t i = 0; i < dx1.size(); ++i) same = same && dx1[i] == dx[static_cast<std::size_t>(xs) + i];
       }
       CHECK(same);
+    }
+  }
+}
+
+TEST_CASE("a batch of no items is convolved to nothing, and its weights' gradient is zero", "[kernel]") {
+  for (const Case& c : cases) {
+    DYNAMIC_SECTION(c.name) {
+      ConvShape none = c.shape;
+      none.batch = 0;
+      const auto w = numbers<float>(none.weights(), 2);
+      std::vector<float> dw(w.size(), 9.0f);
+      const float* const x = w.data();  // of which nothing is read
+      float untouched = 5;
+      kernel::conv<float>(none, x, w.data(), nullptr, &untouched);
+      kernel::conv<float>(none, x, kernel::ConvWeights<float>(none, w.data()), nullptr, &untouched);
+      kernel::conv_input_adjoint(none, x, w.data(), &untouched);
+      kernel::conv_weight_adjoint(none, x, x, dw.data());
+      CHECK(untouched == 5);
+      CHECK(std::count(dw.begin(), dw.end(), 0.0f) == static_cast<std::ptrdiff_t>(dw.size()));
     }
   }
 }

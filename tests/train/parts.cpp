@@ -74,6 +74,11 @@ double norm_by_hand(const Gradients<double>& g) {
 
 }  // namespace
 
+TEST_CASE("steps every none are refused", "[train]") {
+  const Schedule s{.decay = Decay::step, .warmup = 2, .every = 0};
+  REQUIRE_THROWS_AS(s(2), argument_error);
+}
+
 TEST_CASE("clipping by norm keeps the direction, by value the elements' bounds", "[train]") {
   const auto net = small();
   Gradients<double> g = gradients_of(net, Noise{2}.normal<double>({4, 3}));

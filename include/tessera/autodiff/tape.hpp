@@ -92,8 +92,8 @@ class Tape {
   }
   /// Moves an input's gradient out; zeros when the result does not depend on it.
   V take_gradient(const Var<V>& x) {
-    V& g = gradients_[x.id()];
-    return g ? std::exchange(g, V()) : ones_like(x.value()) * ScalarOf<V>(0);
+    if (x.id() < gradients_.size() && gradients_[x.id()]) return std::exchange(gradients_[x.id()], V());
+    return ones_like(x.value()) * ScalarOf<V>(0);
   }
 
   /// Appends an op's result. A pullback returns the gradient of its input and is skipped when that needs none; the last

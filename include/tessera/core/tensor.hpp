@@ -119,6 +119,7 @@ class Tensor {
     if constexpr (std::is_same_v<T, U>) {
       return *this;
     } else {
+      if (!block_) return {};
       Tensor<U> t(shape_);
       U* out = t.data();
       const T* in = elements();

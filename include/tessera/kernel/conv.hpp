@@ -148,6 +148,7 @@ void finish_conv(Index n, const ConvAddends<T>& add, T* y) {
 /// y = x * w + bias, from kept weights that fit the shape.
 template <class T>
 void conv(const ConvShape& s, const T* x, const ConvWeights<T>& w, const std::type_identity_t<T>* bias, T* y) {
+  if (s.batch == 0) return;
   if constexpr (std::is_same_v<T, float>) {
     switch (w.way()) {
       case ConvWay::winograd4:
@@ -217,6 +218,7 @@ bool conv_finished(const ConvShape& s, const T* x, const T* w, const ConvAddends
 /// y = x * w + bias; bias may be nullptr.
 template <class T>
 void conv(const ConvShape& s, const T* x, const T* w, const std::type_identity_t<T>* bias, T* y) {
+  if (s.batch == 0) return;
   if constexpr (std::is_same_v<T, float>) {
     if (detail::conv_finished(s, x, w, ConvAddends<T>{bias}, y)) return;
   }
@@ -227,6 +229,7 @@ void conv(const ConvShape& s, const T* x, const T* w, const std::type_identity_t
 /// after the other. Winograd's output transform adds on its way; other ways take a picture, or a pass, more.
 template <class T>
 void conv(const ConvShape& s, const T* x, const T* w, const ConvAddends<T>& add, T* y) {
+  if (s.batch == 0) return;
   if constexpr (std::is_same_v<T, float>) {
     if (detail::conv_finished(s, x, w, add, y)) return;
   }
@@ -250,6 +253,7 @@ void conv(const ConvShape& s, const T* x, const T* w, const ConvAddends<T>& add,
 /// over in_channels for all pictures, and no residual.
 template <class T>
 void conv_input_adjoint(const ConvShape& s, const T* dy, const T* w, const ConvAddends<T>& add, T* dx) {
+  if (s.batch == 0) return;
   if constexpr (std::is_same_v<T, float>) {
     const T* const none = nullptr;
     switch (conv_way<T>(s, true)) {
@@ -294,6 +298,10 @@ void conv_input_adjoint(const ConvShape& s, const T* dy, const T* w, T* dx,
 /// dw = the gradient of <dy, conv(x)> by w.
 template <class T>
 void conv_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
+  if (s.batch == 0) {
+    for (Index i = 0; i < s.weights(); ++i) dw[i] = T(0);
+    return;
+  }
   if constexpr (std::is_same_v<T, float>) {
     switch (conv_way<T>(s)) {
       case ConvWay::winograd4:

@@ -24,11 +24,13 @@ struct Schedule {
   Index every = 1000;  // step: multiplies by `gamma` each `every` steps
   double gamma = 0.5;
 
-  /// Throws argument_error for a linear or cosine decay without a total.
+  /// Throws argument_error for a linear or cosine decay without a total, and for steps every 0.
   double operator()(Index step) const {
     if (step < warmup) return static_cast<double>(step + 1) / static_cast<double>(warmup);
     if (decay == Decay::constant || step < hold) return 1;
     const Index start = hold > warmup ? hold : warmup;
+    if (decay == Decay::step && every < 1)
+      throw argument_error("Schedule: a step every " + std::to_string(every) + " steps: 1 or more wanted");
     if (decay == Decay::step) return std::pow(gamma, static_cast<double>((step - start) / every));
     if (total <= start)
       throw argument_error("Schedule: total " + std::to_string(total) + " does not come after step " +

@@ -97,10 +97,14 @@ void get_states(const Safetensors& file, Optimizer<T>& optimizer, const std::vec
     moment(prefix + ".first." + leaf.path, s.first);
     moment(prefix + ".second." + leaf.path, s.second);
     if (const std::string name = prefix + ".steps." + leaf.path; file.contains(name)) {
-      if (file.shape(name).size() != 1)
+      if (file.shape(name).size() != 1) {
         differences.add(name, "[]", file.shape(name).to_string());
-      else
-        s.steps = file.get<std::int64_t>(name)[0];
+      } else {
+        const Index taken = file.get<std::int64_t>(name)[0];
+        if (taken < 0 || taken > Index{1} << 53)
+          throw_io(file.source(), name, "a number of steps", std::to_string(taken));
+        s.steps = taken;
+      }
     }
   }
   differences.finish();

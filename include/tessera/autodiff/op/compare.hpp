@@ -51,7 +51,7 @@ template <Value X>
 X maximum(const X& a, const X& b) {
   if constexpr (depth_of<X> == 0) {
     using P = detail::Pack<ScalarOf<X>>;
-    return detail::zip("maximum", a, b, [](P x, P y) { return max(x, y); });
+    return detail::zip("maximum", a, b, [](P x, P y) { return select(x < y, y, x); });
   } else {
     return where(less(a, b), b, a);
   }
@@ -60,7 +60,7 @@ template <Value X>
 X minimum(const X& a, const X& b) {
   if constexpr (depth_of<X> == 0) {
     using P = detail::Pack<ScalarOf<X>>;
-    return detail::zip("minimum", a, b, [](P x, P y) { return min(x, y); });
+    return detail::zip("minimum", a, b, [](P x, P y) { return select(x > y, y, x); });
   } else {
     return where(greater(a, b), b, a);
   }

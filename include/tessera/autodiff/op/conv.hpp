@@ -107,6 +107,9 @@ Tensor<T> conv2d_transposed_finished(const Tensor<T>& y, const Tensor<T>& w, con
   if (y.shape() != Shape{s.batch, s.out_height(), s.out_width(), s.out_channels})
     throw shape_error("conv2d_transposed: " + y.shape().to_string() + " is not what " + to.to_string() +
                       " is mapped to by weights " + w.shape().to_string());
+  if (bias && bias->shape() != Shape{s.in_channels})
+    throw shape_error("conv2d_transposed: bias " + bias->shape().to_string() + " for " + std::to_string(s.in_channels) +
+                      " output channels: [out] wanted");
   Tensor<T> x(to);
   const kernel::ConvAddends<T> add{bias ? bias->data() : nullptr, 0, nullptr, rectify, gate ? gate->data() : nullptr};
   kernel::conv_input_adjoint(s, y.data(), w.data(), add, x.data());
@@ -123,6 +126,9 @@ Tensor<T> conv2d_transposed(const Tensor<T>& y, const Tensor<T>& w, const Tensor
 template <std::floating_point T>
 Tensor<T> conv2d_weight_adjoint(const Tensor<T>& x, const Tensor<T>& y, const Stride2d& o, const Shape& weight) {
   const kernel::ConvShape s = detail::conv_shape("conv2d", x.shape(), weight, o);
+  if (y.shape() != Shape{s.batch, s.out_height(), s.out_width(), s.out_channels})
+    throw shape_error("conv2d_weight_adjoint: " + y.shape().to_string() + " is not what " + x.shape().to_string() +
+                      " is mapped to by weights " + weight.to_string());
   Tensor<T> w(weight);
   kernel::conv_weight_adjoint(s, x.data(), y.data(), w.data());
   return w;

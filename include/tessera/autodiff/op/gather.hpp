@@ -45,7 +45,8 @@ template <std::floating_point T>
 Tensor<T> scatter_add(const Tensor<T>& x, const Tensor<std::int32_t>& index, Index count) {
   detail::check_index("scatter_add", index, count);
   const int rank = x.rank() - index.rank();
-  if (rank < 0) throw shape_error("scatter_add: index " + index.shape().to_string() + " for " + x.shape().to_string());
+  if (rank < 0 || rank >= Shape::max_rank)
+    throw shape_error("scatter_add: index " + index.shape().to_string() + " for " + x.shape().to_string());
   Index e[Shape::max_rank] = {count};
   Index width = 1;
   for (int i = 0; i < rank; ++i) width *= e[i + 1] = x.shape()[index.rank() + i];

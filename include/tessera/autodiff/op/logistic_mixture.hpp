@@ -74,7 +74,7 @@ X logistic_mixture(const X& parameters, const Tensor<ScalarOf<X>>& x, const Logi
     const Tensor<T> lowest = detail::end_levels(level, m.levels, false),
                     highest = detail::end_levels(level, m.levels, true);
     const Tensor<T> not_lowest = lowest * T(-1) + T(1), not_highest = highest * T(-1) + T(1);
-    const X between = log(exp(reach * T(-2)) * T(-1) + T(1));
+    const X t = tanh(reach), between = log(t * T(2) / (t + T(1)));  // 1 - exp(-2 reach), without its cancellation
     each = each + between * (not_lowest * not_highest) - softplus(centred - reach) * not_lowest -
            softplus((centred + reach) * T(-1)) * not_highest;
   }

@@ -9,6 +9,14 @@
 
 namespace tessera::inline TESSERA_ISA {
 
+namespace detail {
+/// [..., C] as [rows, C]: rows counted by the leading extents, which tell also where C is 0.
+template <Value V>
+V as_rows(const V& x) {
+  return reshape(x, {x.shape().without(-1).size(), x.cols()});
+}
+}  // namespace detail
+
 /// op(a) op(b), where op transposes the last two axes if the flag says so. Throws shape_error.
 template <std::floating_point T>
 Tensor<T> product(const Tensor<T>& a, const Tensor<T>& b, bool transpose_a, bool transpose_b) {
@@ -59,9 +67,7 @@ Var<V> product(const Var<V>& a, const Var<V>& b, bool ta, bool tb) {
               tb](const V& g) { return sum_to(ta ? product(b, g, tb, true) : product(g, b, false, !tb), s); }),
       wrt(b, [a = a.value(), s = b.shape(), ta, tb](const V& g) {
         if (s.rank() == 2 && !ta) {  // one weight for all rows: leading axes are rows of one product
-          const Index k = a.cols(), n = g.cols();
-          const V rows = reshape(a, {k == 0 ? 0 : a.size() / k, k});
-          const V up = reshape(g, {n == 0 ? 0 : g.size() / n, n});
+          const V rows = detail::as_rows(a), up = detail::as_rows(g);
           return tb ? product(up, rows, true, false) : product(rows, up, true, false);
         }
         return sum_to(tb ? product(g, a, true, ta) : product(a, g, !ta, false), s);
@@ -109,12 +115,11 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& w) {
 namespace detail {
 template <Value V>
 V linear_weight_adjoint(const V& g, const V& x) {  // g^T x over all rows
-  const V rows = reshape(x, {x.cols() == 0 ? 0 : x.size() / x.cols(), x.cols()});
-  return product(reshape(g, {rows.extent(0), g.cols()}), rows, true, false);
+  return product(as_rows(g), as_rows(x), true, false);
 }
 template <Value V>
 V linear_bias_adjoint(const V& g) {
-  return sum(reshape(g, {g.cols() == 0 ? 0 : g.size() / g.cols(), g.cols()}), {0});
+  return sum(as_rows(g), {0});
 }
 template <Value V>
 V linear_input_adjoint(const V& g, const V& w) {

@@ -99,6 +99,10 @@ NormAdjoint<Var<V>> norm_adjoint(const NormKind& kind, const Var<V>& x, const Va
   using T = ScalarOf<V>;
   const Shape shape = x.shape();
   const Index c = shape.back();
+  if (x.size() == 0) {  // of nothing there are no means
+    const T none = 0;
+    return {x * none, gain ? gain * none : gain, bias ? bias * none : bias};
+  }
   const Shape apart = kind.groups > 0 ? Shape{shape[0], x.size() / (shape[0] * c), kind.groups, c / kind.groups}
                                       : Shape{x.rows(), 1, 1, c};
   const auto average = [](const Var<V>& v) { return mean(v, {1, 3}, true); };

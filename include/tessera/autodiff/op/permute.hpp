@@ -55,8 +55,8 @@ Tensor<T> permute(const Tensor<T>& x, AxisOrder order) {
 }
 template <class V>
 Var<V> permute(const Var<V>& x, AxisOrder order) {
-  return x.tape()->record(permute(x.value(), order),
-                          wrt(x, [back = order.inverse()](V g) { return permute(g, back); }));
+  V y = permute(x.value(), order);  // checks the order before it is inverted
+  return x.tape()->record(std::move(y), wrt(x, [back = order.inverse()](V g) { return permute(g, back); }));
 }
 template <Value X>
 X transpose(const X& x) {

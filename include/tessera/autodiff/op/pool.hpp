@@ -24,7 +24,7 @@ inline kernel::PoolShape pool_shape(const char* op, const Shape& x, const PoolOp
   s.stride_h = s.stride_w = o.stride;
   s.pad_top = s.pad_left = s.pad_bottom = s.pad_right = o.pad;
   s.count_padding = o.count_padding;
-  if (s.out_height() < 1 || s.out_width() < 1)
+  if (s.height < 1 || s.width < 1 || s.out_height() < 1 || s.out_width() < 1)
     throw shape_error(std::string(op) + ": the window of " + std::to_string(o.kernel) + " does not fit into " +
                       x.to_string());
   return s;
