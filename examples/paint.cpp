@@ -84,7 +84,7 @@ std::vector<PaintJob> jobs_of(const Cli& cli, const Options& o) {
   std::vector<std::string> prompts = o.bare;
   prompts.insert(prompts.end(), o.prompts.begin(), o.prompts.end());
   if (!o.prompts_file.empty()) {
-    const auto more = read_prompts(o.prompts_file);
+    const auto more = read_lines(o.prompts_file, "prompt");
     prompts.insert(prompts.end(), more.begin(), more.end());
   }
   if (prompts.empty()) throw argument_error("nothing to paint: give a sentence, as in: paint \"a red heart\"");
@@ -270,7 +270,8 @@ int paint(int argc, char** argv) {
   if (o.threads > 0) set_threads(static_cast<int>(o.threads));
 
   std::vector<PaintJob> jobs = jobs_of(cli, o);
-  const std::vector<std::string> files = output_names(o.output, jobs.size());
+  const std::string usual_output = jobs.size() == 1 ? "paint.png" : "paint-%03d.png";
+  const auto files = output_names(o.output.empty() ? usual_output : o.output, jobs.size(), "picture");
   check_outputs(o, files);
   const Interrupt interrupt;
   const auto model = read_model(cli, o, jobs);

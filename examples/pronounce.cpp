@@ -17,6 +17,7 @@
 #include <tessera/train/interrupt.hpp>
 
 #include "examples/support/cli.hpp"
+#include "examples/support/output.hpp"
 #include "examples/support/pronounce_model.hpp"
 
 using namespace tessera;
@@ -28,7 +29,7 @@ constexpr const char* program = "pronounce";
 
 struct Options {
   std::vector<std::string> words;
-  std::string file, weights = TESSERA_WEIGHTS_DIR "/pronounce.safetensors";
+  std::string file, output, weights = TESSERA_WEIGHTS_DIR "/pronounce.safetensors";
   Index count = 1, beam = 5, threads = 1;
   double alpha = 0;
   bool json = false;
@@ -40,6 +41,8 @@ void describe(Cli& cli, Options& o) {
   cli.option("--count,-c", o.count, "pronunciations of each word, the likeliest first (default 1)", 1, 31);
   cli.option("--beam", o.beam, "beginnings kept while searching, at least the count (default 5); 1 is greedy", 1, 64);
   cli.option("--alpha", o.alpha, "favours longer pronunciations; 0 ranks by probability (default)", 0, 10);
+  cli.option("--output,-o", o.output,
+             "a file for all of them, whole or not at all (default: standard output, as they come)");
   cli.option("--weights,-w", o.weights, "the model (default: the one that comes with the examples)");
   cli.option("--threads,-t", o.threads, "threads; 0 is as many as there are CPUs (default 1)", 0, 256);
   cli.flag("--json", o.json, "a line of JSON for each word");
@@ -61,15 +64,17 @@ std::vector<std::string> words_of(const Options& o) {
 }
 
 /// word AH B ...            word(2) AH P ...
-void write_lines(const std::string& word, const std::vector<PronounceAnswer>& answers, Index count) {
+std::string lines_of(const std::string& word, const std::vector<PronounceAnswer>& answers, Index count) {
+  std::string lines;
   for (std::size_t i = 0; i < answers.size() && static_cast<Index>(i) < count; ++i) {
     const std::string number = i == 0 ? "" : "(" + std::to_string(i + 1) + ")";
-    std::printf("%s%s %s\n", word.c_str(), number.c_str(), to_phonemes(answers[i].phonemes).c_str());
+    lines += word + number + ' ' + to_phonemes(answers[i].phonemes) + '\n';
   }
+  return lines;
 }
 
 /// {"word": "tessera", "pronunciations": [{"phonemes": "T EH S ER AH", "probability": 0.41}]}
-void write_json(const std::string& word, const std::vector<PronounceAnswer>& answers, Index count) {
+std::string json_of(const std::string& word, const std::vector<PronounceAnswer>& answers, Index count) {
   std::string line = "{\"word\": ";
   append_json(line, word);
   line += ", \"pronunciations\": [";
@@ -79,7 +84,7 @@ void write_json(const std::string& word, const std::vector<PronounceAnswer>& ans
     line += (i == 0 ? "{\"phonemes\": \"" : ", {\"phonemes\": \"") + to_phonemes(answers[i].phonemes) +
             "\", \"probability\": " + probability + '}';
   }
-  std::printf("%s]}\n", line.c_str());
+  return line + "]}\n";
 }
 
 int pronounce(int argc, char** argv) {
@@ -104,20 +109,28 @@ int pronounce(int argc, char** argv) {
                            " letters; the most the model reads is " + std::to_string(longest_spelling));
   }
 
+  check_writable(o.output);
+
   const Interrupt interrupt;
+  std::string all;
   const Pronouncer model = Pronouncer::from_file(Safetensors::read(o.weights));
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (interrupt()) {
-      complain(program, "interrupted after " + std::to_string(i) + " words");
+      complain(program,
+               "interrupted after " + std::to_string(i) + " words" + (o.output.empty() ? "" : "; nothing is written"));
       return exit_interrupted;
     }
     const auto answers =
         model({&letters[i], 1},
               {.beam = o.beam, .lengths = std::min<Index>(o.beam, 20), .alpha = o.alpha, .scored = true})
             .each[0];
-    (o.json ? write_json : write_lines)(words[i], answers, o.count);
-    std::fflush(stdout);
+    const std::string text = (o.json ? json_of : lines_of)(words[i], answers, o.count);
+    if (o.output.empty())
+      write_stdout(as_bytes(text));
+    else
+      all += text;
   }
+  if (!o.output.empty()) write_file(o.output, as_bytes(all));
   return exit_done;
 }
 

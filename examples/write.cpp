@@ -5,17 +5,19 @@
 //   build/examples/write "{" --model llama-q4_0.gguf --grammar json.gbnf --greedy
 //
 // The model is a file of train_char_gpt or train_poems, or a published GPT-2 or Llama: a GGUF file, or a folder with config.json,
-// model.safetensors and either tokenizer.json or vocab.json and merges.txt. Text goes to standard output, everything else to
-// standard error.
+// model.safetensors and either tokenizer.json or vocab.json and merges.txt. Text goes to standard output as it
+// is made, or to --output when it is done; everything else to standard error.
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <tessera/autoregressive/speculative.hpp>
+#include <tessera/autoregressive/speculative_file.hpp>
 #include <tessera/generate/beam.hpp>
 #include <tessera/generate/grammar_rule.hpp>
 #include <tessera/generate/sequence_file.hpp>
+#include <tessera/io/json_text.hpp>
 #include <tessera/train/interrupt.hpp>
 #include <tessera/unit/detokenizer.hpp>
 
@@ -33,13 +35,13 @@ constexpr const char* program = "write";
 struct Options {
   std::vector<std::string> bare;
   std::string weights = "char_gpt.safetensors", tokenizer, file, store, cache = "f32", grammar, negative, draft, save,
-              resume;
+              resume, output;
   std::vector<std::string> bias, banned, only, breakers, stop;
   std::uint64_t seed = 0;
   std::int64_t length = 400, count = 1, beam = 0, ahead = 4, threads = 0;
   ChoiceOptions choice;
   double guidance = 1, alpha = 0.6;
-  bool greedy = false, endless = false, figures = false;
+  bool greedy = false, endless = false, figures = false, json = false;
 };
 
 void describe(Cli& cli, Options& o) {
@@ -94,9 +96,12 @@ void describe(Cli& cli, Options& o) {
   cli.option("--alpha", o.alpha, "beam search: how much longer texts are preferred (default 0.6)", 0, 10);
   cli.option("--draft", o.draft, "a smaller model of the same units that guesses ahead: same distribution, sooner");
   cli.option("--ahead", o.ahead, "units it guesses at a time (default 4)", 1, 64);
+  cli.option("--output,-o", o.output,
+             "text file to write; %03d is the text's number, from 0 (default: standard output, as it is made)");
   cli.option("--save", o.save, "a file to keep the unfinished run in, on Ctrl-C too");
   cli.option("--resume", o.resume, "such a file: goes on, by its stored settings; --length may prolong it");
   cli.option("--threads,-t", o.threads, "threads; 0 is as many as there are CPUs (default)", 0, 256);
+  cli.flag("--json", o.json, "a line of JSON for each text on standard output");
   cli.flag("--figures", o.figures, "units a second, on standard error");
 }
 
@@ -150,43 +155,93 @@ void name_units(const Words& words, Options& o, std::vector<Unit>& end) {
   if (o.greedy) o.choice.temperature = 0;
 }
 
-/// Text on its way out: whole characters only, at once.
-class Printer {
- public:
-  explicit Printer(const Words& words) : words_(words) {}
-  void operator()(Unit u) { put(stream_.push(words_.texts[static_cast<std::size_t>(u)])); }
-  void finish() { put(stream_.finish() + "\n"); }
-  static void put(const std::string& text) { write_stdout(as_bytes(text)); }
-
- private:
-  const Words& words_;
-  Utf8Stream stream_;
-};
-
+/// Seconds since it was made.
 class Watch {
  public:
-  void report(Index units) const {
-    const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-    std::fprintf(stderr, "%lld units in %.2f s: %.1f a second\n", static_cast<long long>(units), s,
-                 static_cast<double>(units) / s);
-  }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
  private:
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-/// Streams one run to the end; false when interrupted.
-template <class R, class Units>
-bool stream(R& run, const Units& units, const Words& words, const Interrupt& interrupt, bool figures) {
-  Printer print(words);
-  const Watch watch;
-  std::size_t shown = units().size();
-  for (const Unit u : units()) print(u);
-  while (!interrupt() && run.step()) {
-    for (const auto now = units(); shown < now.size(); ++shown) print(now[shown]);
+/// A text on its way out, in whole characters: to standard output at once, or to a file or a line of JSON when it ends.
+class Page {
+ public:
+  Page(const Options& o, const Words& words, std::string file, std::uint64_t seed, const std::string& beginning)
+      : o_(o), words_(words), file_(std::move(file)), seed_(seed) {
+    put(beginning);
   }
-  print.finish();
-  if (figures) watch.report(static_cast<Index>(shown));
+
+  void operator()(Unit u) {
+    put(stream_.push(words_.texts[static_cast<std::size_t>(u)]));
+    ++units_;
+  }
+  /// A unit of the beginning.
+  void given(Unit u) {
+    if (!words_.special.empty() && words_.special[static_cast<std::size_t>(u)]) return;
+    put(stream_.push(words_.texts[static_cast<std::size_t>(u)]));
+  }
+
+  /// `score`: of beam search.
+  void finish(std::optional<double> score = {}) {
+    put(stream_.finish());
+    if (live()) write_stdout(as_bytes("\n"));
+    if (!file_.empty()) {
+      write_file(file_, as_bytes(text_ + '\n'));
+      if (!o_.json) std::fprintf(stderr, "wrote %s\n", printable(file_).c_str());
+    }
+    if (o_.json) write_stdout(as_bytes(json_line(score)));
+    if (o_.figures)
+      std::fprintf(stderr, "%lld units in %.2f s: %.1f a second\n", static_cast<long long>(units_), watch_.seconds(),
+                   static_cast<double>(units_) / watch_.seconds());
+  }
+
+ private:
+  bool live() const { return file_.empty() && !o_.json; }
+
+  void put(const std::string& text) {
+    if (live())
+      write_stdout(as_bytes(text));
+    else
+      text_ += text;
+  }
+
+  std::string json_line(std::optional<double> score) const {
+    std::string line = "{\"text\": ";
+    append_json(line, text_);
+    if (!file_.empty()) {
+      line += ", \"file\": ";
+      append_json(line, valid_utf8(file_) ? file_ : printable(file_));
+    }
+    char rest[120];
+    if (score)
+      std::snprintf(rest, sizeof rest, ", \"score\": %.6g", *score);
+    else
+      std::snprintf(rest, sizeof rest, ", \"seed\": %llu", static_cast<unsigned long long>(seed_));
+    line += rest;
+    std::snprintf(rest, sizeof rest, ", \"units\": %lld, \"seconds\": %.3f}\n", static_cast<long long>(units_),
+                  watch_.seconds());
+    return line + rest;
+  }
+
+  const Options& o_;
+  const Words& words_;
+  std::string file_, text_;
+  std::uint64_t seed_;
+  Utf8Stream stream_;
+  std::int64_t units_ = 0;
+  Watch watch_;
+};
+
+/// Writes one run to the end; false when interrupted. What has come until then is on the page.
+template <class R, class Units>
+bool stream(R& run, const Units& units, Page& page, const Interrupt& interrupt) {
+  std::size_t shown = units().size();
+  for (const Unit u : units()) page(u);
+  while (!interrupt() && run.step()) {
+    for (const auto now = units(); shown < now.size(); ++shown) page(now[shown]);
+  }
+  page.finish();
   return !interrupt() || run.done();
 }
 
@@ -204,13 +259,22 @@ int write(int argc, char** argv) {
     throw argument_error("--beam gives at most its width of texts, and takes neither --draft nor --guidance");
   if (!o.draft.empty() && (!o.grammar.empty() || o.guidance != 1))
     throw argument_error("--draft takes neither --grammar nor --guidance");
-  if ((!o.save.empty() || !o.resume.empty()) && (o.count != 1 || o.beam > 0 || !o.draft.empty()))
+  if ((!o.save.empty() || !o.resume.empty()) && (o.count != 1 || o.beam > 0))
     throw argument_error("--save and --resume are for one text, drawn");
 
   const std::string beginning = beginning_of(o);
   if (!o.store.empty()) weight_format("--store", o.store);
   cache_format("--cache", o.cache);
   check_writable(o.save);
+  const auto files = o.output.empty() ? std::vector<std::string>(static_cast<std::size_t>(o.count))
+                                      : output_names(o.output, static_cast<std::size_t>(o.count), "text");
+  for (const std::string& file : files) {
+    if (file == "-") throw argument_error("--output - is what happens without --output; leave it out");
+    check_writable(file);
+  }
+  const auto page_of = [&](Index i, const Words& words, const std::string& text) {
+    return Page(o, words, files[static_cast<std::size_t>(i)], o.seed + static_cast<std::uint64_t>(i), text);
+  };
 
   const Interrupt interrupt;
   const LanguageModel loaded = load_language_model(o.weights, o.tokenizer, o.store.empty());
@@ -238,24 +302,32 @@ int write(int argc, char** argv) {
         model, prompt, {.width = o.beam, .length = o.length, .alpha = o.alpha, .end = sequence.end, .choice = o.choice},
         constraint);
     for (std::size_t i = 0; i < found.size() && static_cast<Index>(i) < o.count; ++i) {
-      std::fprintf(stderr, "%.3f\n", found[i].score);
-      Printer print(words);
-      Printer::put(beginning);
-      for (const Unit u : found[i].units) print(u);
-      print.finish();
+      if (!o.json) std::fprintf(stderr, "%.3f\n", found[i].score);
+      Page page = page_of(static_cast<Index>(i), words, beginning);
+      for (const Unit u : found[i].units) page(u);
+      page.finish(found[i].score);
     }
     return exit_done;
   }
   if (!o.draft.empty()) {
     const GptDecoder draft = decoder_of(load_language_model(o.draft, o.tokenizer, o.store.empty()), o);
     for (Index i = 0; i < o.count; ++i) {
-      SpeculativeRun<GptDecoder, GptDecoder> run(
-          model, draft, prompt, Noise{o.seed + static_cast<std::uint64_t>(i)},
-          {.length = o.length, .ahead = o.ahead, .choice = o.choice, .end = sequence.end});
-      Printer::put(beginning);
-      if (!stream(
-              run, [&] { return run.units(); }, words, interrupt, o.figures))
-        return exit_interrupted;
+      auto run = o.resume.empty() ? SpeculativeRun<GptDecoder, GptDecoder>(
+                                        model, draft, prompt, Noise{o.seed + static_cast<std::uint64_t>(i)},
+                                        {.length = o.length, .ahead = o.ahead, .choice = o.choice, .end = sequence.end})
+                                  : read_speculation(o.resume, model, draft);
+      Page page = page_of(i, words, o.resume.empty() ? beginning : "");
+      if (!o.resume.empty()) {
+        if (cli.given("--length")) run.prolong(o.length);
+        for (const Unit u : run.prompt()) page.given(u);
+      }
+      const bool whole = stream(
+          run, [&] { return run.units(); }, page, interrupt);
+      if (!o.save.empty()) {
+        write_speculation(o.save, run);
+        std::fprintf(stderr, "wrote %s\n", printable(o.save).c_str());
+      }
+      if (!whole) return exit_interrupted;
       if (o.figures)
         std::fprintf(stderr, "%lld of %lld guesses kept\n", static_cast<long long>(run.kept()),
                      static_cast<long long>(run.proposed()));
@@ -270,17 +342,13 @@ int write(int argc, char** argv) {
     auto run = o.resume.empty()
                    ? SequenceRun<GptDecoder>(model, {&prompt, 1}, {&noise, 1}, sequence, others, constraint)
                    : read_sequence(o.resume, model, {}, others, constraint);
+    Page page = page_of(i, words, o.resume.empty() ? beginning : "");
     if (!o.resume.empty()) {
       if (cli.given("--length")) run.prolong(o.length);
-      Printer print(words);
-      for (const Unit u : run.prompt(0)) {
-        if (words.special.empty() || !words.special[static_cast<std::size_t>(u)]) print(u);
-      }
-    } else {
-      Printer::put(beginning);
+      for (const Unit u : run.prompt(0)) page.given(u);
     }
     const bool whole = stream(
-        run, [&] { return run.units(0); }, words, interrupt, o.figures);
+        run, [&] { return run.units(0); }, page, interrupt);
     if (!o.save.empty()) {
       write_sequence(o.save, run);
       std::fprintf(stderr, "wrote %s\n", printable(o.save).c_str());

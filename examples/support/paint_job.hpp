@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "examples/support/output.hpp"
+#include "examples/support/stored_settings.hpp"
 
 namespace tessera::examples {
 
@@ -34,28 +35,17 @@ struct PaintJob {
   PngTexts texts() const;
 };
 
-/// The shortest text that reads back as the same number.
-std::string number_text(double value);
-
 /// The settings stored in a PNG of ours. Throws io_error for any other file, naming what is missing or out of range.
 PaintJob read_paint_job(const std::string& path);
 
 /// Throws argument_error for an empty prompt, one that is not UTF-8, and one with a zero byte.
 void check_prompt(const std::string& prompt);
-/// One prompt a line, empty lines skipped, at most 4 MiB; "-" is standard input. Throws io_error.
-std::vector<std::string> read_prompts(const std::string& path);
 /// "euler", "heun", "multistep", and back. Throws argument_error for a name that is none.
 Solver solver_named(const std::string& name);
 const char* name_of(Solver solver);
 
-/// One file name a picture from a pattern with %d or %03d. Throws argument_error for another pattern, or none for
-/// several.
-std::vector<std::string> output_names(const std::string& pattern, std::size_t count);
-
 /// Throws io_error that says how to get the weights when the file is missing.
 Bytes read_weights(const std::string& path);
-/// 16 hexadecimal digits that tell one weights file from another.
-std::string fingerprint_of(const Bytes& bytes);
 
 /// Warns of weights that hold NaN or infinity, by name.
 void warn_of_non_finite(const std::string& program, const Safetensors& file);

@@ -3,38 +3,15 @@
 #include <tessera/autoregressive/image_gpt_file.hpp>
 #include <tessera/generate/sequence_file.hpp>
 
+#include "tests/autoregressive/tiny_image_gpt.hpp"
 #include "tests/io/scratch.hpp"
 #include "tests/support/generator.hpp"
 #include "tests/support/nudge.hpp"
 
 using namespace tessera;
 
-namespace {
-
-ImageGpt tiny_model(Index draft = 0) {
-  const ImageGptConfig c{.side = 5,
-                         .colours = 6,
-                         .layers = 2,
-                         .heads = 2,
-                         .width = 16,
-                         .words = 4,
-                         .reach = draft > 0 ? 2 : 1,
-                         .draft = draft,
-                         .map = draft,
-                         .text = {.vocabulary = 300, .length = 8, .width = 16, .heads = 2, .layers = 1}};
-  Rng rng(1);
-  auto net = std::make_shared<ImageGptNet<float>>(c, rng);
-  testing::nudge(*net, 0.1, rng);
-  return {net,
-          ColourPalette({colour_of(0, 0, 0), colour_of(255, 255, 255), colour_of(255, 0, 0), colour_of(0, 0, 255),
-                         colour_of(0, 160, 0), colour_of(255, 220, 0)}),
-          Tokenizer()};
-}
-
-}  // namespace
-
 TEST_CASE("image GPT: painting pixel by pixel has the bits of the forward pass", "[autoregressive][image_gpt]") {
-  const ImageGpt model = tiny_model(GENERATE(0, 3));
+  const ImageGpt model = testing::tiny_image_gpt(GENERATE(0, 3));
   const std::vector<std::string> texts = {"red", "a dog"};
   const std::vector<PixelCondition> conditions = model.conditions(texts);
   const PixelWriter writer(model.net());
@@ -56,7 +33,7 @@ TEST_CASE("image GPT: painting pixel by pixel has the bits of the forward pass",
 
 TEST_CASE("image GPT: many pixels at once, and some taken back, have the bits of one after the other",
           "[autoregressive][image_gpt]") {
-  const ImageGpt model = tiny_model(3);
+  const ImageGpt model = testing::tiny_image_gpt(3);
   const std::string text = "red";
   const PixelCondition condition = model.conditions({&text, 1})[0];
   GptDecoderWeights weights = decoder_weights(model.net().gpt);
@@ -79,7 +56,7 @@ TEST_CASE("image GPT: many pixels at once, and some taken back, have the bits of
 
 TEST_CASE("image GPT: a run goes on from its file", "[autoregressive][image_gpt]") {
   const test::Scratch folder;
-  const ImageGpt model = tiny_model(GENERATE(0, 3));
+  const ImageGpt model = testing::tiny_image_gpt(GENERATE(0, 3));
   const PixelWriter writer(model.net());
   const std::vector<std::string> texts = {"red", "a dog"};
   const std::vector<PixelCondition> conditions = model.conditions(texts);
@@ -92,11 +69,11 @@ TEST_CASE("image GPT: a run goes on from its file", "[autoregressive][image_gpt]
 }
 
 TEST_CASE("image GPT: its run keeps the laws of generation", "[autoregressive][image_gpt]") {
-  testing::check_generator(tiny_model(GENERATE(0, 3)), std::string("a red heart"), Noise{5});
+  testing::check_generator(testing::tiny_image_gpt(GENERATE(0, 3)), std::string("a red heart"), Noise{5});
 }
 
 TEST_CASE("image GPT: pictures painted side by side are what each is alone", "[autoregressive][image_gpt]") {
-  const ImageGpt model = tiny_model(GENERATE(0, 3));
+  const ImageGpt model = testing::tiny_image_gpt(GENERATE(0, 3));
   const std::vector<std::string> texts = {"red", "", "a dog that is longer than the model reads"};
   const std::vector<Noise> noises = {Noise{1}, Noise{2}, Noise{3}};
   for (const double guidance : {1.0, 3.0}) {
@@ -112,7 +89,7 @@ TEST_CASE("image GPT: pictures painted side by side are what each is alone", "[a
 }
 
 TEST_CASE("image GPT: a preview is the picture so far, and grey below", "[autoregressive][image_gpt]") {
-  const ImageGpt model = tiny_model();
+  const ImageGpt model = testing::tiny_image_gpt();
   auto run = model.begin("red", Noise{7});
   for (int i = 0; i < 8; ++i) run.step();
   const Tensor<float> early = run.preview();
@@ -124,7 +101,7 @@ TEST_CASE("image GPT: a preview is the picture so far, and grey below", "[autore
 }
 
 TEST_CASE("image GPT: rows that are given stay, and the rest is painted after them", "[autoregressive][image_gpt]") {
-  const ImageGpt model = tiny_model();
+  const ImageGpt model = testing::tiny_image_gpt();
   const Tensor<std::uint8_t> upper =
       model.palette().decode(Tensor<std::int32_t>::from({10}, {0, 1, 2, 3, 4, 5, 4, 3, 2, 1}), 2, 5);
   const Tensor<float> made = model.begin("red", Noise{7}, {.upper = upper}).finish();
@@ -135,7 +112,7 @@ TEST_CASE("image GPT: rows that are given stay, and the rest is painted after th
 }
 
 TEST_CASE("image GPT: colours that the palette lacks never come", "[autoregressive][image_gpt]") {
-  const ImageGpt whole = tiny_model();
+  const ImageGpt whole = testing::tiny_image_gpt();
   const ImageGpt model(std::make_shared<const ImageGptNet<float>>(whole.net()),
                        ColourPalette({colour_of(0, 0, 0), colour_of(255, 255, 255)}), Tokenizer());
   auto run = model.begin("red", Noise{7}, {.choice = {.temperature = 3}});
@@ -145,14 +122,14 @@ TEST_CASE("image GPT: colours that the palette lacks never come", "[autoregressi
 
 TEST_CASE("image GPT: a file brings the model back", "[autoregressive][image_gpt]") {
   const test::Scratch folder;
-  const ImageGpt model = tiny_model(GENERATE(0, 3));
+  const ImageGpt model = testing::tiny_image_gpt(GENERATE(0, 3));
   to_file(model, DType::f32).write(folder / "m.safetensors");
   const ImageGpt again = load_image_gpt(folder / "m.safetensors");
   CHECK(same_bytes(model.begin("red", Noise{7}).finish(), again.begin("red", Noise{7}).finish()));
 }
 
 TEST_CASE("image GPT: files from before there were drafts, maps and reach are read", "[autoregressive][image_gpt]") {
-  const ImageGpt model = tiny_model();
+  const ImageGpt model = testing::tiny_image_gpt();
   Safetensors file = to_file(model, DType::f32);
   std::string& config = file.metadata["config"];
   for (const std::string field : {"\"reach\": 1, ", "\"draft\": 0, ", "\"map\": 0, "}) {
@@ -174,7 +151,7 @@ TEST_CASE("image GPT: files of other models and broken ones are refused by name"
     FAIL_CHECK("taken, but wanted: " << words);
   };
   const auto changed = [](const auto& change) {
-    Safetensors file = to_file(tiny_model(), DType::f32);
+    Safetensors file = to_file(testing::tiny_image_gpt(), DType::f32);
     change(file);
     return file;
   };
@@ -204,7 +181,7 @@ TEST_CASE("image GPT: files of other models and broken ones are refused by name"
   refused(config("\"reach\": 1", "\"reach\": 0"), "reach");
   refused(config("\"reach\": 1", "\"reach\": 2"), "net.earlier.10");
   refused(changed([](auto& f) {
-            f = to_file(tiny_model(3), DType::f32);
+            f = to_file(testing::tiny_image_gpt(3), DType::f32);
             std::string& text = f.metadata["config"];
             text.replace(text.find("\"map\": 3"), 8, "\"map\": 1000");
           }),

@@ -1,8 +1,11 @@
 #include <tessera/autoregressive/gpt_decoder.hpp>
 #include <tessera/autoregressive/speculative.hpp>
+#include <tessera/autoregressive/speculative_file.hpp>
 #include <tessera/generate/sequence.hpp>
 
 #include "tests/generate/markov.hpp"
+#include "tests/io/hostile.hpp"
+#include "tests/io/scratch.hpp"
 #include "tests/support/generator.hpp"
 #include "tests/support/nudge.hpp"
 
@@ -118,4 +121,66 @@ TEST_CASE("greedy speculation writes what the target alone writes, past the cont
                                                {.length = 70, .ahead = ahead, .choice = {.temperature = 0}});
     CHECK(same_bytes(run.finish(), alone.finish()));
   }
+}
+
+TEST_CASE("a speculative run goes on from its file, from any unit", "[autoregressive]") {
+  const test::Scratch folder;
+  const std::string path = folder / "run.safetensors";
+  const auto net = [](Index width, std::uint64_t seed) {
+    Rng rng(seed);
+    Gpt<float> g({.vocabulary = 20, .context = 24, .layers = 2, .heads = 2, .width = width}, rng);
+    testing::nudge(g, 0.2, rng);
+    return g;
+  };
+  const GptDecoder target(net(32, 1)), draft(net(16, 2));
+  const SpeculativeOptions options{.length = 40, .ahead = 3, .choice = {.temperature = 0.9, .top_k = 8}};
+  for (const int steps : {0, 1, 2, 3, 7, 29, 40}) {
+    SpeculativeRun<GptDecoder, GptDecoder> run(target, draft, {1, 2, 3}, Noise{4}, options);
+    for (int i = 0; i < steps; ++i) run.step();
+    write_speculation(path, run);
+    auto again = read_speculation(path, target, draft);
+    CHECK(again.at() == steps);
+    CHECK(again.prompt().size() == 3);
+    CHECK(same_bytes(again.preview(), run.preview()));
+    CHECK(same_bytes(again.finish(), run.finish()));
+    CHECK(again.kept() == run.kept());
+    CHECK(again.proposed() == run.proposed());
+  }
+  auto longer = read_speculation(path, target, draft);
+  CHECK_THROWS_AS(longer.prolong(39), argument_error);
+}
+
+TEST_CASE("files that are no speculative run are refused", "[autoregressive]") {
+  const test::Scratch folder;
+  const std::string path = folder / "run.safetensors";
+  const Markov target, draft{.seed = 9};
+  SpeculativeRun<Markov, Markov> run(target, draft, {1, 2}, Noise{5}, {.length = 20});
+  for (int i = 0; i < 5; ++i) run.step();
+  write_speculation(path, run);
+  const auto says = [&](const std::string& words, auto change) {
+    Safetensors file = Safetensors::read(path);
+    change(file);
+    file.write(folder / "bent.safetensors");
+    CHECK_THAT(test::io_error_of([&] { read_speculation(folder / "bent.safetensors", target, draft); }),
+               Catch::Matchers::Contains(words));
+  };
+  const auto number = [&](Index i, std::int64_t value) {
+    return [=](Safetensors& f) {
+      auto numbers = f.get<std::int64_t>("numbers").clone();
+      numbers.data()[i] = value;
+      f.put("numbers", numbers);
+    };
+  };
+  says("format", [](Safetensors& f) { f.metadata["format"] = "tessera.sequence.1"; });
+  says("numbers", [](Safetensors& f) { f.put("numbers", Tensor<std::int64_t>(Shape{6}, 1)); });
+  says("units", [](Safetensors& f) { f.put("units", Tensor<Unit>::from({2}, {1, 99})); });
+  says("prompt", number(1, -1));
+  says("prompt", number(1, 1000));
+  says("given", number(2, 1));
+  says("given", number(2, 1000));
+  says("ahead", number(3, 0));
+  says("rounds", number(4, 0));
+  says("rounds", number(4, 1000));
+  says("proposed", number(5, -1));
+  says("kept", number(6, 1000));
 }

@@ -49,6 +49,9 @@ TEST_CASE("pronounce writes a line a pronunciation, or JSON a word", "[examples]
   CHECK(plain.err.empty());
   CHECK(desk.pronounce({"tessera", "o'clock", "--count", "3"}).out == plain.out);
 
+  CHECK(desk.pronounce({"tessera", "o'clock", "--count", "3", "-o", "said.txt"}).out.empty());
+  CHECK(as_text(read_file(desk.folder / "said.txt")) == plain.out);
+
   const test::Ended json = desk.pronounce({"tessera", "--count", "2", "--json"});
   CHECK(json.code == 0);
   const Json line = Json::parse(json.out, "output");

@@ -1,6 +1,9 @@
 // examples/speak from outside, with a tiny voice of random weights.
 #ifdef TESSERA_SPEAK_PROGRAM  // the examples are built
 
+#include <tuple>
+
+#include <tessera/io/json.hpp>
 #include <tessera/io/wav.hpp>
 
 #include "examples/support/voice_model.hpp"
@@ -39,6 +42,58 @@ TEST_CASE("speak says syllables, the same way for the same seed", "[examples]") 
   REQUIRE(read_file(b.folder / "b.wav") == read_file(b.folder / "a.wav"));
   REQUIRE(b.run({"ni3 hao3", "-s8", "-o", "c.wav", "--pause=0"}).code == 0);
   REQUIRE(read_file(b.folder / "c.wav") != read_file(b.folder / "a.wav"));
+}
+
+TEST_CASE("speak says the lines of a file, each in a WAV that says how it was made", "[examples]") {
+  const Booth b;
+  b.put("lines.txt", "ni3 hao3\n\nma1\n");
+  const Ended ended = b.run({"-f", "lines.txt", "-b2", "-s7", "-o", "%02d.wav", "--json", "--temperature=0.5"});
+  INFO(ended.err);
+  REQUIRE(ended.code == 0);
+  CHECK(ended.err.empty());
+  std::vector<Json> lines;
+  for (std::size_t at = 0; at < ended.out.size();) {
+    const std::size_t end = ended.out.find('\n', at);
+    lines.push_back(Json::parse(ended.out.substr(at, end - at), "output"));
+    at = end + 1;
+  }
+  REQUIRE(lines.size() == 4);
+  for (const auto& [i, text, seed] :
+       {std::tuple{0U, "ㄋㄧˇ ㄏㄠˇ", 7}, {1U, "ㄋㄧˇ ㄏㄠˇ", 9}, {2U, "ㄇㄚ", 11}, {3U, "ㄇㄚ", 12}}) {
+    CHECK(lines[i].get<std::string>("text") == text);
+    CHECK(lines[i].get<Index>("seed") == seed);
+    CHECK(read_wav(b.folder / lines[i].get<std::string>("file")).texts.at("INAM") == text);
+  }
+  REQUIRE(b.run({"--repro", "01.wav", "-o", "again.wav"}).code == 0);
+  CHECK(read_file(b.folder / "again.wav") == read_file(b.folder / "01.wav"));
+  REQUIRE(b.run({"--repro", "01.wav", "-o", "-"}, "/dev/null", b.folder / "out.wav").code == 0);
+  CHECK(read_file(b.folder / "out.wav") == read_file(b.folder / "01.wav"));
+
+  b.refuses({"--repro", "01.wav", "ni3"}, failed_usage, "leave out syllables");
+  b.refuses({"--repro", "01.wav", "--seed=1"}, failed_usage, "leave out --seed");
+  b.refuses({"-f", "lines.txt", "-o", "a.wav"}, failed_usage, "2 sounds");
+  b.refuses({"-f", "lines.txt", "-o", "-"}, failed_usage, "2");
+  b.refuses({"ni3", "-o", "-", "--json"}, failed_usage, "standard output");
+  b.refuses({"ni3", "-o", "a.wav", "--spectrogram=a.wav"}, failed_usage, "two outputs");
+  b.refuses({"-f", "missing.txt"}, failed_file, "missing.txt");
+  const Wav said = read_wav(b.folder / "00.wav");
+  const auto changed = [&](const char* name, const char* from, const char* to, const char* words) {
+    WavTexts texts = said.texts;
+    std::string& text = texts.at(name);
+    REQUIRE(text.find(from) != std::string::npos);
+    text.replace(text.find(from), std::string(from).size(), to);
+    write_wav(b.folder / "bent.wav", said.samples, said.rate, {.texts = texts});
+    b.refuses({"--repro", "bent.wav"}, failed_file, words);
+  };
+  changed("ICMT", "Seed=7", "Seed=-1", "Seed");
+  changed("ICMT", "Temperature=0.5", "Temperature=nan", "Temperature");
+  changed("ICMT", "Speed=", "Sped=", "Speed is missing");
+  changed("ICMT", "Speaker=5", "Speaker=6", "--speaker is 3 or 5");
+  changed("ICMT", "Weights=", "Weights=x", "another voice");
+  changed("INAM", "ㄋ", "\x1b[2J", "bent.wav");
+  changed("INAM", "ㄋㄧˇ ㄏㄠˇ", " ", "no syllable");
+  write_wav(b.folder / "other.wav", said.samples, said.rate);
+  b.refuses({"--repro", "other.wav"}, failed_file, "made by speak");
 }
 
 TEST_CASE("speak refuses bad flags and what is no syllable", "[examples]") {

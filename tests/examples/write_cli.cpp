@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <tessera/autoregressive/gpt_file.hpp>
+#include <tessera/io/json.hpp>
 #include <tessera/unit/characters.hpp>
 
 #include "tests/examples/workshop.hpp"
@@ -107,6 +108,24 @@ TEST_CASE("write goes on from a beginning, the same way for the same seed", "[ex
     REQUIRE(d.run({"the dog ", "-s7", "-n9", "--save=run.safetensors"}).code == 0);
     REQUIRE(d.has("run.safetensors"));
   }
+  SECTION("to a file, and as JSON") {
+    const Ended filed = d.run({"the dog ", "-s7", "-o", "dog.txt"});
+    REQUIRE(filed.code == 0);
+    CHECK(filed.out.empty());
+    CHECK(as_text(read_file(d.folder / "dog.txt")) == ended.out);
+    const Ended two = d.run({"the dog ", "-s7", "-c2", "-odog-%02d.txt", "--json"});
+    REQUIRE(two.code == 0);
+    CHECK(two.err.empty());
+    CHECK(read_file(d.folder / "dog-00.txt") == read_file(d.folder / "dog.txt"));
+    const std::size_t end = two.out.find('\n');
+    const Json first = Json::parse(two.out.substr(0, end), "output"),
+               second = Json::parse(two.out.substr(end + 1), "output");
+    CHECK(first.get<std::string>("text") + '\n' == ended.out);
+    CHECK(first.get<Index>("units") == 20);
+    CHECK(second.get<Index>("seed") == 8);
+    CHECK(second.get<std::string>("file") == "dog-01.txt");
+    CHECK(second.get<std::string>("text") + '\n' == d.run({"the dog ", "-s8"}).out);
+  }
   SECTION("with every store and cache") {
     for (const char* store : {"f16", "q8", "q4"}) REQUIRE(d.run({"the", "--store", store}).code == 0);
     for (const char* cache : {"f16", "i8"}) REQUIRE(d.run({"the", "--cache", cache}).code == 0);
@@ -152,6 +171,10 @@ TEST_CASE("write refuses bad flags", "[examples]") {
   d.refuses({"a", "--guidance=2"}, failed_usage, "--negative");
   d.refuses({"a", "--beam=2", "--count=3"}, failed_usage, "--beam");
   d.refuses({"a", "--save=s", "--count=2"}, failed_usage, "--save");
+  d.refuses({"a", "--output=-"}, failed_usage, "--output -");
+  d.refuses({"a", "--count=2", "--output=a.txt"}, failed_usage, "2 texts");
+  d.refuses({"a", "--output=%s.txt"}, failed_usage, "%d");
+  d.refuses({"a", "--output=no/such/a.txt"}, failed_file, "a.txt");
   d.refuses({"a", "--stop=ab"}, failed_usage, "one unit");
 }
 

@@ -75,6 +75,34 @@ TEST_CASE("wav: files on disk, chunks of others, and the extensible form", "[io]
   CHECK(parse_wav(test::wav_file({})).samples.shape() == Shape{0, 1});
 }
 
+TEST_CASE("wav: texts come back, and what is no whole list of them is passed over", "[io][wav]") {
+  const auto sound = test::wave_of(5, 1);
+  const WavTexts texts = {{"ISFT", "Tessera"}, {"INAM", "\u3107\u311a\u02c7"}, {"ICMT", ""}};
+  for (const WavSample kind : kinds) {
+    const Bytes bytes = encode_wav(sound, 8000, {.sample = kind, .texts = texts});
+    const Wav read = parse_wav(bytes);
+    CHECK(read.texts == texts);
+    CHECK(encode_wav(read.samples, read.rate, {.sample = kind, .texts = read.texts}) == bytes);
+    CHECK(parse_wav(encode_wav(sound, 8000, {.sample = kind})).texts.empty());
+  }
+  // "ab" needs a byte beside its zero to end at an even place
+  const Bytes bytes = encode_wav(Tensor<float>::from({1}, {0.0F}), 8000, {.texts = {{"INAM", "ab"}}});
+  const std::uint8_t list[] = {'L', 'I', 'S', 'T', 16, 0, 0, 0, 'I', 'N', 'F', 'O',
+                               'I', 'N', 'A', 'M', 3,  0, 0, 0, 'a', 'b', 0,   0};
+  CHECK(std::equal(std::begin(list), std::end(list), bytes.begin() + 36));
+  for (const std::size_t size : {5, 12, 255}) {  // of the text: to the list's end, beyond it, far beyond it
+    Bytes bent = bytes;
+    bent[36 + 16] = static_cast<std::uint8_t>(size);
+    CHECK(parse_wav(bent).texts.empty());
+  }
+  Bytes other = bytes;
+  other[36 + 8] = 'X';
+  CHECK(parse_wav(other).texts.empty());
+  other = bytes;
+  other[36 + 16] = 4;
+  CHECK(parse_wav(other).texts.at("INAM") == "ab");  // up to the first zero byte
+}
+
 TEST_CASE("wav: every broken header is refused, and says where", "[io][wav]") {
   using test::wav_file;
   CHECK(message({}) == "bad.wav: signature: expected 4 bytes at offset 0, found 0 before the end of the file");
@@ -143,6 +171,9 @@ TEST_CASE("wav: what cannot be written is named", "[io][wav]") {
   CHECK_THROWS_AS(encode_wav(Tensor<float>(Shape{1, 4, 1}, 0.0F), 8000), shape_error);
   CHECK_THROWS_AS(encode_wav(Tensor<float>(Shape{4}, 0.0F), 0), argument_error);
   CHECK_THROWS_WITH(encode_wav(Tensor<float>::from({2, 2}, {0, 0, NAN, 0}), 8000), "write_wav: frame 1 holds nan");
+  const auto one = Tensor<float>::from({1}, {0.0F});
+  CHECK_THROWS_AS(encode_wav(one, 8000, {.texts = {{"Comment", "x"}}}), argument_error);
+  CHECK_THROWS_AS(encode_wav(one, 8000, {.texts = {{"ICMT", std::string(1, '\0')}}}), argument_error);
   CHECK_THROWS_AS(read_wav("/nonexistent/a.wav"), io_error);
   const Bytes loud = encode_wav(Tensor<float>::from({2}, {3.0F, -3.0F}), 8000);  // clamped, not wrapped
   CHECK(Bytes(loud.end() - 4, loud.end()) == Bytes{0xFF, 0x7F, 0x00, 0x80});

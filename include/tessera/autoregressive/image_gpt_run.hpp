@@ -74,6 +74,7 @@ class ImageGpt {
   const ImageGptNet<float>& net() const { return *net_; }
   const ColourPalette& palette() const { return palette_; }
   const Tokenizer& tokenizer() const { return tokenizer_; }
+  const PixelWriter& writer() const { return writer_; }
 
   /// Several pictures side by side; item i is bit for bit what it would be alone. A step is a pixel.
   class Run {
@@ -102,13 +103,22 @@ class ImageGpt {
     /// The colours chosen so far for picture i, and the sum of their log-probabilities.
     std::span<const Unit> units(Index i = 0) const { return sequence_.units(i); }
     double log_probability(Index i = 0) const { return sequence_.log_probability(i); }
+    /// What the pictures were asked for by.
+    const std::vector<std::string>& texts() const { return texts_; }
 
    private:
     friend class ImageGpt;
-    Run(SequenceRun<PixelWriter> sequence, ColourPalette palette, Index side, bool single)
-        : sequence_(std::move(sequence)), palette_(std::move(palette)), side_(side), single_(single) {}
+    friend class PictureRunFile;
+    Run(SequenceRun<PixelWriter> sequence, std::vector<std::string> texts, ColourPalette palette, Index side,
+        bool single)
+        : sequence_(std::move(sequence)),
+          texts_(std::move(texts)),
+          palette_(std::move(palette)),
+          side_(side),
+          single_(single) {}
 
     SequenceRun<PixelWriter> sequence_;
+    std::vector<std::string> texts_;
     ColourPalette palette_;
     Index side_;
     bool single_;
@@ -142,6 +152,8 @@ class ImageGpt {
   }
 
  private:
+  friend class PictureRunFile;
+
   Run begin(std::span<const std::string> texts, std::span<const Noise> noises, const ImageGptOptions& options,
             bool single) const {
     SequenceOptions o{.length = config().pixels(), .choice = options.choice, .guidance = options.guidance};
@@ -157,8 +169,8 @@ class ImageGpt {
     const std::string nothing;
     const std::vector<PixelCondition> without =
         options.guidance == 1 ? std::vector<PixelCondition>() : conditions({&nothing, 1});
-    return Run(SequenceRun<PixelWriter>(writer_, conditions(texts), noises, o, without), palette_, config().side,
-               single);
+    return Run(SequenceRun<PixelWriter>(writer_, conditions(texts), noises, o, without), {texts.begin(), texts.end()},
+               palette_, config().side, single);
   }
   TextContext<Tensor<float>> read(std::span<const std::string> texts) const {
     std::vector<std::string> normal;

@@ -15,8 +15,9 @@ class PixelCnnRun {
  public:
   static constexpr std::uint8_t unseen = 128;
 
-  PixelCnnRun(SequenceRun<PixelCnnDecoder> sequence, const Shape& shape)
-      : sequence_(std::move(sequence)), shape_(shape) {}
+  /// Of a sequence whose conditions [B, condition] these are (none: [0]); pictures [B, H, W, C].
+  PixelCnnRun(SequenceRun<PixelCnnDecoder> sequence, Tensor<float> conditions, const Shape& shape)
+      : sequence_(std::move(sequence)), conditions_(std::move(conditions)), shape_(shape) {}
 
   bool step() { return sequence_.step(); }
   bool done() const { return sequence_.done(); }
@@ -37,7 +38,10 @@ class PixelCnnRun {
   }
 
  private:
+  friend class PictureRunFile;
+
   SequenceRun<PixelCnnDecoder> sequence_;
+  Tensor<float> conditions_;
   Shape shape_;  // [B, H, W, C]
 };
 
@@ -52,16 +56,22 @@ struct PixelCnnPainter {
     if (c.condition > 0 && conditions.shape() != Shape{count, c.condition})
       throw shape_error("PixelCnn: conditions [" + std::to_string(count) + ", " + std::to_string(c.condition) +
                         "] wanted, shape is " + conditions.shape().to_string());
-    std::vector<Tensor<float>> each(noises.size());
-    for (Index i = 0; c.condition > 0 && i < count; ++i)
-      each[static_cast<std::size_t>(i)] = slice(conditions, 0, i, i + 1).reshaped({c.condition});
     const Index numbers = model.height() * model.width() * c.channels;
-    return {SequenceRun<PixelCnnDecoder>(model, each, noises, {.length = numbers, .choice = choice}),
+    const Tensor<float> told = c.condition > 0 ? conditions : Tensor<float>(Shape{0});
+    return {SequenceRun<PixelCnnDecoder>(model, each(told, count), noises, {.length = numbers, .choice = choice}), told,
             Shape{count, model.height(), model.width(), c.channels}};
   }
   /// One picture, [1, H, W, C], under a condition [1, condition].
   PixelCnnRun begin(const Tensor<float>& condition, const Noise& noise) const {
     return begin(condition, std::span<const Noise>(&noise, 1));
+  }
+
+  /// Rows of conditions, each by itself; empty ones where there are none.
+  static std::vector<Tensor<float>> each(const Tensor<float>& conditions, Index count) {
+    std::vector<Tensor<float>> rows(static_cast<std::size_t>(count));
+    for (Index i = 0; conditions.rank() == 2 && i < count; ++i)
+      rows[static_cast<std::size_t>(i)] = slice(conditions, 0, i, i + 1).reshaped({conditions.extent(1)});
+    return rows;
   }
 };
 

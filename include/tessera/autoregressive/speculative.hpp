@@ -74,8 +74,18 @@ class SpeculativeRun {
   /// How well the draft guesses: proposed, and kept.
   Index proposed() const { return proposed_; }
   Index kept() const { return kept_; }
+  std::span<const Unit> prompt() const { return std::span<const Unit>(history_).first(prompt_); }
+  /// `length` units at most from now on. Throws argument_error when there are more.
+  void prolong(Index length) {
+    if (length < at())
+      throw argument_error("speculation: a length of " + std::to_string(length) + " where there are " +
+                           std::to_string(at()) + " units already");
+    options_.length = length;
+  }
 
  private:
+  friend class SpeculativeFile;
+
   bool ends(Unit u) const {
     for (const Unit e : options_.end) {
       if (e == u) return true;

@@ -1,20 +1,24 @@
 // WAV (RIFF WAVE; Microsoft and IBM 1991, "Multimedia Programming Interface and Data Specifications"), read and
-// written: mono and stereo, 8, 16, 24, 32 bits a sample, or 32-bit floats.
+// written: mono and stereo, 8, 16, 24, 32 bits a sample, or 32-bit floats; and what its INFO list says of it.
 //
 //   const Wav voice = read_wav("voice.wav");            // voice.samples [T, C] in [-1, 1], voice.rate in Hz
-//   write_wav("copy.wav", voice.samples, voice.rate, {.sample = WavSample::int24});
+//   write_wav("copy.wav", voice.samples, voice.rate, {.sample = WavSample::int24, .texts = {{"ICMT", "a copy"}}});
 //
 // Whole numbers of n bits are v / 2^(n - 1), so that 8, 16 and 24 bits come back bit for bit when written again; of 32
 // bits a float keeps the upper 25. Formats are named when they are not supported. Strict: every count has to agree with
 // the others and with the file's length. A header whose sizes were never filled in (0 or 2^32 - 1, what a program
-// leaves that writes into a pipe) is refused and says so, because a cut-off file looks the same.
+// leaves that writes into a pipe) is refused and says so, because a cut-off file looks the same. Only in INFO, which is
+// no sound, what is not whole is passed over.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <tessera/core/error.hpp>
 #include <tessera/core/tensor.hpp>
@@ -30,19 +34,25 @@ constexpr int bits_of(WavSample sample) {
   return bits[static_cast<int>(sample)];
 }
 
+/// The INFO list by its names of four characters: ISFT the software, INAM the title, ICMT a comment, ...
+using WavTexts = std::map<std::string, std::string>;
+
 struct Wav {
   Tensor<float> samples = {};  // [T, C], C = 1 or 2; whole numbers in [-1, 1), floats as they are
   Index rate = 0;              // Hz
   WavSample sample = WavSample::int16;
+  WavTexts texts = {};  // of equal names the first
 };
 
 struct WavOptions {
   WavSample sample = WavSample::int16;
+  WavTexts texts = {};
 };
 
 namespace io_detail {
 
 inline constexpr Index highest_wav_rate = 10'000'000;
+inline constexpr std::size_t most_wav_texts = 256;  // more than there are names for; of a hostile file the first
 
 enum class WavFormat : std::uint16_t { pcm = 1, ieee_float = 3, extensible = 0xFFFE };
 
@@ -70,6 +80,7 @@ class WavDecoder {
     open();
     bool have_format = false, have_data = false;
     std::span<const std::uint8_t> data;
+    WavTexts texts;
     while (chunks_.remaining() > 0) {
       const std::string id(as_text(chunks_.take(4, "chunk name")));
       const auto size = chunks_.little<std::uint32_t>("chunk " + quoted(id) + ": size");
@@ -87,6 +98,8 @@ class WavDecoder {
         if (!have_format) chunks_.fail("chunk \"fmt \"", "it before the samples", "none");
         data = body;
         have_data = true;
+      } else if (id == "LIST" && as_text(body).starts_with("INFO")) {
+        read_texts(as_text(body).substr(4), texts);
       }
     }
     if (!have_format) chunks_.fail("chunk \"fmt \"", "one", "none");
@@ -94,7 +107,7 @@ class WavDecoder {
     if (data.size() % frame_ != 0)
       chunks_.fail("data: size", "a multiple of " + std::to_string(frame_) + " bytes a frame",
                    std::to_string(data.size()));
-    return {samples_of(data), rate_, sample_};
+    return {samples_of(data), rate_, sample_, std::move(texts)};
   }
 
  private:
@@ -161,6 +174,17 @@ class WavDecoder {
                            : WavSample::int32;
   }
 
+  /// Name, size, text with a zero byte at its end, each at an even place.
+  static void read_texts(std::string_view list, WavTexts& texts) {
+    while (list.size() >= 8 && texts.size() < most_wav_texts) {
+      const auto size = load_little<std::uint32_t>(reinterpret_cast<const std::uint8_t*>(list.data()) + 4);
+      if (size > list.size() - 8) return;
+      const std::string_view text = list.substr(8, size);
+      texts.emplace(list.substr(0, 4), text.substr(0, text.find('\0')));
+      list.remove_prefix(std::min<std::size_t>(8 + std::size_t{size} + size % 2, list.size()));
+    }
+  }
+
   Tensor<float> samples_of(std::span<const std::uint8_t> data) const {
     Tensor<float> samples(Shape{static_cast<Index>(data.size() / frame_), channels_});
     float* to = samples.data();
@@ -209,10 +233,33 @@ inline std::int32_t wav_level(float sample, int bits) {
   return static_cast<std::int32_t>(level < -top ? -top : level > top - 1 ? top - 1 : level);
 }
 
+/// The chunk LIST INFO; nothing for no texts.
+inline Bytes wav_info(const WavTexts& texts) {
+  Bytes list;
+  for (const auto& [name, text] : texts) {
+    if (name.size() != 4)
+      throw argument_error("write_wav: names of texts have four characters, as ICMT; " + quoted(name, 40) + " has " +
+                           std::to_string(name.size()));
+    if (text.find('\0') != std::string::npos)
+      throw argument_error("write_wav: the text of " + quoted(name) + " has a zero byte, which would end it");
+    append(list, name);
+    append_little(list, static_cast<std::uint32_t>(text.size() + 1));
+    append(list, text);
+    list.resize(list.size() + 1 + (text.size() + 1) % 2);
+  }
+  if (list.empty()) return {};
+  Bytes chunk;
+  append(chunk, "LIST");
+  append_little(chunk, static_cast<std::uint32_t>(4 + list.size()));
+  append(chunk, "INFO");
+  chunk.insert(chunk.end(), list.begin(), list.end());
+  return chunk;
+}
+
 }  // namespace io_detail
 
-/// The file's bytes for sound [T] or [T, C], C = 1 or 2. Throws shape_error, argument_error (rate, more than 4 GiB) or
-/// number_error (a sample that is NaN or infinite).
+/// The file's bytes for sound [T] or [T, C], C = 1 or 2. Throws shape_error, argument_error (rate, texts, more than
+/// 4 GiB) or number_error (a sample that is NaN or infinite).
 inline Bytes encode_wav(const Tensor<float>& samples, Index rate, const WavOptions& options = {}) {
   const Index channels = samples.rank() == 2 ? samples.extent(1) : 1;
   if ((samples.rank() != 1 && samples.rank() != 2) || (channels != 1 && channels != 2))
@@ -223,8 +270,10 @@ inline Bytes encode_wav(const Tensor<float>& samples, Index rate, const WavOptio
   const bool is_float = options.sample == WavSample::float32;
   const int bits = bits_of(options.sample), width = bits / 8;
   const std::uint64_t size = static_cast<std::uint64_t>(samples.size()) * static_cast<std::uint64_t>(width);
-  if (size > 0xFFFFFF00U)
-    throw argument_error("write_wav: " + std::to_string(size) + " bytes of samples; a WAV holds less than 4 GiB");
+  const Bytes info = io_detail::wav_info(options.texts);
+  if (size + info.size() > 0xFFFFFF00U)
+    throw argument_error("write_wav: " + std::to_string(size + info.size()) +
+                         " bytes of samples and texts; a WAV holds less than 4 GiB");
   for (Index i = 0; i < samples.size(); ++i) {
     if (!std::isfinite(samples[i]))
       throw number_error("write_wav: frame " + std::to_string(i / channels) + " holds " + std::to_string(samples[i]));
@@ -234,9 +283,9 @@ inline Bytes encode_wav(const Tensor<float>& samples, Index rate, const WavOptio
   const std::uint32_t format_size = is_float ? 18 : 16, fact_size = is_float ? 12 : 0;
   const auto padding = static_cast<std::uint32_t>(size % 2);
   Bytes out;
-  out.reserve(static_cast<std::size_t>(size) + 64);
+  out.reserve(static_cast<std::size_t>(size) + info.size() + 64);
   append(out, "RIFF");
-  append_little(out, static_cast<std::uint32_t>(4 + 8 + format_size + fact_size + 8 + size + padding));
+  append_little(out, static_cast<std::uint32_t>(4 + 8 + format_size + fact_size + info.size() + 8 + size + padding));
   append(out, "WAVEfmt ");
   append_little(out, format_size);
   append_little(out,
@@ -252,6 +301,7 @@ inline Bytes encode_wav(const Tensor<float>& samples, Index rate, const WavOptio
     append_little(out, std::uint32_t{4});
     append_little(out, static_cast<std::uint32_t>(samples.size() / channels));
   }
+  out.insert(out.end(), info.begin(), info.end());
   append(out, "data");
   append_little(out, static_cast<std::uint32_t>(size));
   const std::size_t at = out.size();

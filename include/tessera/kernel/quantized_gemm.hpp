@@ -108,14 +108,14 @@ template <int... Heights, class Tile>
   (all_of(std::integral_constant<int, Heights>{}), ...);
 }
 
-/// Sends one panel's results y[rows][outputs] where they belong, through the epilogue.
+/// Sends one panel's results [rows][outputs], rows `step` apart, where they belong, through the epilogue.
 template <class Epilogue>
-[[gnu::always_inline]] inline void deliver(const float* from, Index outputs, Index rows, Index row, Index col,
-                                           Index out, float* y, Index ldy, const Epilogue& epilogue) {
+[[gnu::always_inline]] inline void deliver(const float* from, Index step, Index outputs, Index rows, Index row,
+                                           Index col, Index out, float* y, Index ldy, const Epilogue& epilogue) {
   for (Index r = 0; r < rows; ++r) {
     for (Index j = 0; j < outputs && col + j < out; j += native_width) {
       const Index lanes = out - col - j < native_width ? out - col - j : Index{native_width};
-      const F value = epilogue(F::load(from + r * outputs + j), row + r, col + j, lanes);
+      const F value = epilogue(F::load(from + r * step + j), row + r, col + j, lanes);
       store_lanes<float>(y + (row + r) * ldy + col + j, value, lanes);
     }
   }
@@ -147,7 +147,7 @@ void quantized_gemm(Index rows, Index out, Index in, const float* x, Index ldx, 
         for (Index p = first; p < last; ++p) {
           detail::quantized_tile<Format, Dot, height>(weight + p * panel_bytes<Format>(in), in,
                                                       activations.data() + r * blocks, sums);
-          detail::deliver(sums, panel_outputs, height, r, p * panel_outputs, out, y, ldy, epilogue);
+          detail::deliver(sums, panel_outputs, panel_outputs, height, r, p * panel_outputs, out, y, ldy, epilogue);
         }
       });
     }
