@@ -85,6 +85,50 @@ TEST_CASE("a penalty leaves no layer of a critic without its gradient", "[gan]")
   });
 }
 
+TEST_CASE("penalties on convolutional critics have the gradients of finite differences", "[gan]") {
+  const D x = draw({3, 8, 8, 1}, 6);
+  const auto check = [&](auto critic, const Condition& c) {
+    for (const bool two_sided : {false, true}) {
+      const auto penalty = [&](Tape<D>& tape) {
+        const auto score = [&](const auto& at) { return critic(at, c); };
+        return two_sided ? gradient_penalty(tape, x, score, 10) : r1_penalty(tape, x, score, 3);
+      };
+      Tape<D> tape;
+      tape.backward(penalty(tape));
+      for_each_parameter(critic, [&](const std::string& path, auto& p) {
+        if (!path.ends_with("weight")) return;  // in a piecewise linear critic biases only move the corners
+        INFO(path << (two_sided ? ", two-sided" : ", R1"));
+        const D gradient = *tape.find_gradient(p);
+        double top = 0;
+        for (Index i = 0; i < gradient.size(); ++i) top = std::max(top, std::abs(gradient[i]));
+        REQUIRE(top > 0);
+        const auto moved = [&](Index i, double step) {
+          const double before = p.value[i];
+          p.value.data()[i] = before + step;
+          Tape<D> other;
+          const double value = penalty(other).value().item();
+          p.value.data()[i] = before;
+          return value;
+        };
+        for (Index i = 0; i < gradient.size(); i += std::max<Index>(gradient.size() / 5, 1)) {
+          const double difference = (moved(i, 1e-6) - moved(i, -1e-6)) / 2e-6;
+          REQUIRE(gradient[i] == Approx(difference).epsilon(2e-3).margin(1e-5 * top));
+        }
+      });
+    }
+  };
+  check(make<DcganCritic, double>(
+            DcganCritic<double>::Config{.condition = labels,
+                                        .body = {.side = 8, .channels = 1, .start = 2, .width = 2, .norm = false}},
+            3),
+        three);
+  check(
+      make<ResidualCritic, double>(
+          ResidualCritic<double>::Config{.spectral = true, .body = {.side = 8, .channels = 1, .start = 4, .width = 3}},
+          4),
+      {});
+}
+
 TEST_CASE("a saved generator makes the same objects, running statistics included", "[gan]") {
   const DcganGenerator<float>::Config config{
       .noise = 4, .condition = labels, .body = {.side = 8, .channels = 1, .start = 2, .width = 3}};

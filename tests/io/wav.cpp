@@ -90,7 +90,7 @@ TEST_CASE("wav: texts come back, and what is no whole list of them is passed ove
   const std::uint8_t list[] = {'L', 'I', 'S', 'T', 16, 0, 0, 0, 'I', 'N', 'F', 'O',
                                'I', 'N', 'A', 'M', 3,  0, 0, 0, 'a', 'b', 0,   0};
   CHECK(std::equal(std::begin(list), std::end(list), bytes.begin() + 36));
-  for (const std::size_t size : {5, 12, 255}) {  // of the text: to the list's end, beyond it, far beyond it
+  for (const unsigned size : {5U, 12U, 255U}) {  // of the text: to the list's end, beyond it, far beyond it
     Bytes bent = bytes;
     bent[36 + 16] = static_cast<std::uint8_t>(size);
     CHECK(parse_wav(bent).texts.empty());
