@@ -201,17 +201,22 @@ template <class T>
   for (Index i = 0; i < rows; i += R) pack_panel<R>(to + i * K, a.at(row + i, k).transposed(), K, at_most(rows - i, R));
 }
 
-/// Rows and columns of a task's block of C. Threads want many tasks, but each packs its rows of A and its columns of B
-/// for itself: the next cut goes where it costs less. Costs: of packing a panel, in hundredths of a tile's time.
+/// Rows and columns of a task's block of C. Each task packs its rows of A and its columns of B for itself, so there are
+/// as few as keep all threads busy: two a thread or more, and few idle while the last ones run. The next cut goes where
+/// it costs less. Costs: of packing a panel, in hundredths of a tile's time.
 struct Blocks {
   Index rows, cols;
 };
 template <class T>
-Blocks cut_blocks(bool threads, Index M, Index N, Index kc, int a_cost, int b_cost) {
+Blocks cut_blocks(Index threads, Index M, Index N, Index kc, int a_cost, int b_cost) {
   constexpr Index R = gemm_rows, W = gemm_cols<T>;
-  constexpr Index most_rows = 192;  // of A packed at a time: 192 KB, in L2
+  constexpr Index most_rows = 384;  // of A packed at a time: 384 KB, in L2
   Index rows = ceil_div(ceil_div(M, ceil_div(M, most_rows)), R) * R, cols = ceil_div(N, W) * W;
-  while (threads && ceil_div(M, rows) * ceil_div(N, cols) < 16 && rows * cols * kc > (Index{1} << 18)) {
+  const auto idle = [&] {
+    const Index tasks = ceil_div(M, rows) * ceil_div(N, cols), turns = ceil_div(tasks, threads);
+    return tasks < 2 * threads || 10 * tasks < 9 * turns * threads;
+  };
+  while (threads > 1 && rows * cols * kc > (Index{1} << 18) && idle()) {
     const bool rows_can = rows >= 12 * R, cols_can = cols >= 2 * W;
     if (!rows_can && !cols_can) break;
     if (rows_can && (!cols_can || b_cost * R * cols <= a_cost * W * rows))
@@ -242,7 +247,7 @@ void multiply(bool threads, Index M, Index N, Index K, View<T> a, View<T> b, T* 
   const bool a_in_place = (a_by_rows || a_by_columns) && (b_in_place || N <= (a_by_rows ? 512 : 4 * W));
   const Index kc = k_block(K);
   const int a_cost = a_in_place ? 2 : a_by_columns ? 4 : 16, b_cost = b_in_place ? 1 : b_by_rows ? 8 : 80;
-  const Blocks blocks = cut_blocks<T>(threads, M, N, kc, a_cost, b_cost);
+  const Blocks blocks = cut_blocks<T>(threads ? workers::threads() : 1, M, N, kc, a_cost, b_cost);
   const Index rows = blocks.rows, cols = blocks.cols;
   const Index across = ceil_div(N, cols), tasks = ceil_div(M, rows) * across;
   const bool far = kc >= 64 && M * K + K * N + M * N > (Index{1} << 18);  // else a fetch costs more than it saves

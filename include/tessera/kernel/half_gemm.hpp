@@ -50,6 +50,9 @@ struct Terms {
   bool later;
 };
 
+/// Rows in a tile with two registers a row, two of weights and one of activations.
+inline constexpr int most_wide_rows = native_width == 16 ? 12 : native_width == 1 ? 1 : 6;
+
 /// R rows of activations times V registers of a panel into y[R][V registers], rows of y ldy apart; later terms are
 /// added to what stands there. The first of the terms are at `panel` and `x`.
 template <int R, int V, class Stored>
@@ -71,7 +74,8 @@ template <int R, int V, class Stored>
     for (Index k = kb; k < end; ++k) {
       const Stored* line = panel + k * wide_outputs;
 #pragma GCC unroll 2
-      for (Index c = 0; c < wide_outputs; c += 64 / static_cast<Index>(sizeof(Stored))) stream_ahead(line + c);
+      for (Index c = 0; c < wide_outputs; c += 64 / static_cast<Index>(sizeof(Stored)))
+        R == most_wide_rows ? keep_ahead(line + c) : stream_ahead(line + c);
       F w[V];
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) w[v] = load_wide(line + v * native_width);
@@ -95,8 +99,6 @@ template <int R, int V, class Stored>
   }
 }
 
-/// Rows in a tile with two registers a row, two of weights and one of activations.
-inline constexpr int most_wide_rows = native_width == 16 ? 12 : native_width == 1 ? 1 : 6;
 using wide_heights = std::conditional_t<
     native_width == 16, std::integer_sequence<int, 12, 6, 3, 2, 1>,
     std::conditional_t<native_width == 1, std::integer_sequence<int, 1>, std::integer_sequence<int, 6, 3, 2, 1>>>;

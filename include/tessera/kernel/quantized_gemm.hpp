@@ -23,16 +23,26 @@ namespace tessera::inline TESSERA_ISA::kernel {
 
 namespace detail {
 
-/// Asks for what a stream of weights at p will want: far ahead into L2, because the hardware's own prefetching stops at
-/// the end of a page and is not enough for fewer bytes than the arithmetic of F32 has, and near into L1. Measured on a
-/// Sapphire Rapids core, of the speed of a plain read: without 0.70 (F16), 0.65 (Q8_0), 0.55 (Q4_0); 2 KB ahead into L1
-/// alone 0.82, 0.83, 0.75; both 0.93, 0.90, 0.80.
+/// Asks for what a stream of weights at p will want, far ahead, because the hardware's own prefetching stops at the end
+/// of a page and is not enough for fewer bytes than the arithmetic of F32 has. The weights are not kept in the second
+/// cache, and so do not push each other out of the third, which on some processors holds what the second drops: of a
+/// model a third larger than that cache most is still there for the next token. On two Zen 5 cores beside `keep_ahead`:
+/// a model of 43 MB 1.20 times as fast, of 500 MB 1.09, its halves 1.06.
 [[gnu::always_inline]] inline void stream_ahead(const void* p) {
+  if constexpr (native_width > 1) __builtin_prefetch(static_cast<const char*>(p) + 6144, 0, 0);
+}
+/// The same for weights that the next rows will want, too: into the second cache, and from there into the first.
+[[gnu::always_inline]] inline void keep_ahead(const void* p) {
   if constexpr (native_width > 1) {
-    const char* at = static_cast<const char*>(p);
-    __builtin_prefetch(at + 6144, 0, 1);
-    __builtin_prefetch(at + 1024, 0, 3);
+    __builtin_prefetch(static_cast<const char*>(p) + 6144, 0, 1);
+    __builtin_prefetch(static_cast<const char*>(p) + 1024, 0, 3);
   }
+}
+/// The same for blocks of integers, whose arithmetic leaves time to ask again nearby: 8 bits 1.13 times as fast as with
+/// keeping, and as by the far distance alone, 4 bits 1.03.
+[[gnu::always_inline]] inline void stream_blocks_ahead(const void* p) {
+  stream_ahead(p);
+  if constexpr (native_width > 1) __builtin_prefetch(static_cast<const char*>(p) + 1024, 0, 3);
 }
 
 /// R rows of activations times one panel into y[R][16].
@@ -49,7 +59,7 @@ template <class Format, class Dot, int R>
   }
   for (Index b = 0; b < blocks; ++b) {
 #pragma GCC unroll 8
-    for (Index line = 0; line < Format::quants * panel_outputs; line += 64) stream_ahead(words + line);
+    for (Index line = 0; line < Format::quants * panel_outputs; line += 64) stream_blocks_ahead(words + line);
 #pragma GCC unroll 16
     for (int v = 0; v < V; ++v) {
       const std::uint8_t* part = words + v * native_width * 4;

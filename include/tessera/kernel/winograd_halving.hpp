@@ -82,7 +82,7 @@ void halving_weights(const ConvShape& s, const T* w, bool adjoint, T* u, WeightP
 template <class T>
 void halving_input(const Tiling& g, const T* x, Index first, Index count, const Rows& rows, const T* zeros, T* v) {
   Tiling part = g;
-  part.in = g.in / 4;
+  part.in = part.in_pixel = g.in / 4;
   for (Index p = 0; p < 4; ++p) {
     part.pad_top = g.pad_top - p / 2;
     part.pad_left = g.pad_left - p % 2;

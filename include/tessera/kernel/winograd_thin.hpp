@@ -150,13 +150,21 @@ void conv_winograd_thin(const ConvShape& s, bool adjoint, const T* x, const T* u
   });
 }
 
-/// dw from x and dy.
+namespace detail {
+
+/// Channels of the input and of the output, [in, in + ins) and [out, out + outs).
+struct Channels {
+  Index in, ins, out, outs;
+};
+
+/// dw of some channels, by one thread: what it makes of x and dy it uses up while it is in L2.
 template <class T>
-void conv_winograd_thin_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
-  using namespace detail;
+void thin_weight_adjoint(const ConvShape& s, const Channels& some, const T* x, const T* dy, T* dw) {
   using W = Winograd<4>;
   constexpr Index points = 36, L = lanes_of<T>, N = tile_cols<T>, block = 32, half_of = (L + 1) / 2;
-  const Tiling g(s, false, 4);
+  Tiling g(s, false, 4);
+  g.in = some.ins;
+  g.out = some.outs;
   const bool one = g.out <= L;  // one register of outputs
   const Index rows = round_up(g.in, one ? L : half_of), columns = one ? L : round_up(g.out, N), step = rows * columns;
   Rows v_rows(1, 1), p_rows(1, 1);
@@ -167,48 +175,56 @@ void conv_winograd_thin_weight_adjoint(const ConvShape& s, const T* x, const T* 
   const Scratch<T> zeros(g.in + g.out), v(huge_page<T>(points * (v_rows.step + p_rows.step + step)));
   T *const p = v.data() + points * v_rows.step, *const du = p + points * p_rows.step;
   for (Index c = 0; c < g.in + g.out; ++c) zeros[c] = T(0);
+  const auto add = one ? thin_outer<L, 1, T> : thin_outer<half_of, 2, T>;
   for (Index first = 0; first < g.total; first += block) {
     const Index count = g.total - first < block ? g.total - first : block;
-    parallel_for(count, 8, [&](Index begin, Index end) {
-      winograd_input<Winograd<4>>(g, x, first + begin, end - begin, v_rows, zeros.data(),
-                                  v.data() + begin * v_rows.pitch);
-      winograd_output_adjoint<Winograd<4>>(g, dy, first + begin, end - begin, p_rows, zeros.data(),
-                                           p + begin * p_rows.pitch);
-    });
-    parallel_for(points, 3, [&](Index begin, Index end) {
-      for (Index point = begin; point < end; ++point) {
-        const auto add = one ? thin_outer<L, 1, T> : thin_outer<half_of, 2, T>;
-        add(v.data() + point * v_rows.step, v_rows.pitch, p + point * p_rows.step, p_rows.pitch, count, rows, columns,
-            first > 0, du + point * step, columns);
-      }
-    });
+    winograd_input<W>(g, x + some.in, first, count, v_rows, zeros.data(), v.data());
+    winograd_output_adjoint<W>(g, dy + some.out, first, count, p_rows, zeros.data(), p);
+    for (Index point = 0; point < points; ++point) {
+      add(v.data() + point * v_rows.step, v_rows.pitch, p + point * p_rows.step, p_rows.pitch, count, rows, columns,
+          first > 0, du + point * step, columns);
+    }
   }
   // dw = G^T du G
-  parallel_for(g.in, 4, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      for (Index j = 0; j < g.out; j += L) {
-        Pack<T> half[3][W::T];
+  for (Index i = 0; i < g.in; ++i) {
+    for (Index j = 0; j < g.out; j += L) {
+      Pack<T> half[3][W::T];
 #pragma GCC unroll 8
-        for (int column = 0; column < W::T; ++column) {
+      for (int column = 0; column < W::T; ++column) {
 #pragma GCC unroll 4
-          for (int k = 0; k < 3; ++k) half[k][column] = Pack<T>(T(0));
+        for (int k = 0; k < 3; ++k) half[k][column] = Pack<T>(T(0));
 #pragma GCC unroll 8
-          for (int row = 0; row < W::T; ++row) {
-            const Pack<T> d = Pack<T>::load(du + (row * W::T + column) * step + i * columns + j);
+        for (int row = 0; row < W::T; ++row) {
+          const Pack<T> d = Pack<T>::load(du + (row * W::T + column) * step + i * columns + j);
 #pragma GCC unroll 4
-            for (int k = 0; k < 3; ++k) half[k][column] = fma(Pack<T>(W::G[row][k]), d, half[k][column]);
-          }
-        }
-#pragma GCC unroll 16
-        for (int t = 0; t < 9; ++t) {
-          Pack<T> total(T(0));
-#pragma GCC unroll 8
-          for (int column = 0; column < W::T; ++column)
-            total = fma(Pack<T>(W::G[column][t % 3]), half[t / 3][column], total);
-          store_left(dw + (t * g.in + i) * g.out + j, total, g.out - j);
+          for (int k = 0; k < 3; ++k) half[k][column] = fma(Pack<T>(W::G[row][k]), d, half[k][column]);
         }
       }
+#pragma GCC unroll 16
+      for (int t = 0; t < 9; ++t) {
+        Pack<T> total(T(0));
+#pragma GCC unroll 8
+        for (int column = 0; column < W::T; ++column)
+          total = fma(Pack<T>(W::G[column][t % 3]), half[t / 3][column], total);
+        store_left(dw + (t * s.in_channels + some.in + i) * s.out_channels + some.out + j, total, g.out - j);
+      }
     }
+  }
+}
+
+}  // namespace detail
+
+/// dw from x and dy. Each thread has some of the many channels, and the few once more.
+template <class T>
+void conv_winograd_thin_weight_adjoint(const ConvShape& s, const T* x, const T* dy, T* dw) {
+  using namespace detail;
+  const bool many_in = s.in_channels > s.out_channels;
+  const Index many = many_in ? s.in_channels : s.out_channels, unit = tile_cols<T>, threads = workers::threads();
+  const Index each = round_up((many + threads - 1) / threads, unit);
+  parallel_for(many, each, [&](Index begin, Index end) {
+    const Index count = end - begin;
+    thin_weight_adjoint(
+        s, many_in ? Channels{begin, count, 0, s.out_channels} : Channels{0, s.in_channels, begin, count}, x, dy, dw);
   });
 }
 

@@ -13,6 +13,7 @@ namespace tessera::inline TESSERA_ISA::kernel::detail {
 struct Tiling {
   Index height, width, in, out_height, out_width, out, pad_top, pad_left, down, across, total;
   Index in_step = 1;                      // pixels of the input from output to output
+  Index in_pixel;                         // numbers from pixel to pixel of the input
   Index out_pixel, out_row, out_picture;  // numbers from output to output
 
   Tiling(const ConvShape& s, bool adjoint, Index side)
@@ -27,6 +28,7 @@ struct Tiling {
         down((out_height + side - 1) / side),
         across((out_width + side - 1) / side),
         total(s.batch * down * across),
+        in_pixel(in),
         out_pixel(out),
         out_row(out_width * out_pixel),
         out_picture(out_height * out_row) {}
@@ -85,7 +87,7 @@ void winograd_input(const Tiling& g, const T* x, Index first, Index count, const
     for (int i = 0; i < N * N; ++i) {
       const Index iy = (at.y + i / N) * g.in_step - g.pad_top, ix = (at.x + i % N) * g.in_step - g.pad_left;
       const bool inside = iy >= 0 && iy < g.height && ix >= 0 && ix < g.width;
-      pixel[i] = inside ? x + ((at.picture * g.height + iy) * g.width + ix) * g.in : zeros;
+      pixel[i] = inside ? x + ((at.picture * g.height + iy) * g.width + ix) * g.in_pixel : zeros;
     }
     for (Index c = 0; c < g.in; c += lanes_of<T>) {
       const PixelPacks<N * N, T> x_at(pixel, c, g.in - c);
@@ -184,7 +186,7 @@ void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index co
     for (int i = 0; i < M * M; ++i) {
       const Index oy = at.y + i / M, ox = at.x + i % M;
       const bool inside = oy < g.out_height && ox < g.out_width;
-      pixel[i] = inside ? dy + ((at.picture * g.out_height + oy) * g.out_width + ox) * g.out : zeros;
+      pixel[i] = inside ? dy + at.picture * g.out_picture + oy * g.out_row + ox * g.out_pixel : zeros;
     }
     for (Index c = 0; c < round_up(g.out, tile_cols<T>); c += lanes_of<T>) {
       const Index left = g.out - c;
