@@ -3,7 +3,7 @@
 //
 //   build/examples/train_poems --folder run --output poems.safetensors --curve loss.png
 //   build/examples/train_poems --measure examples/weights/poems.safetensors --show 3
-//   build/examples/write "七绝：" --weights examples/weights/poems.safetensors --stop $'\n' --temperature 0.8
+//   build/examples/write "七绝：" --weights examples/weights/poems.safetensors --temperature 0.8
 //
 // There are hardly more than 250 such poems in the data (support/poems.hpp): few enough to be learnt by heart, which
 // dropout and pieces of other verse delay. What is counted of it too is how many written lines stand in what it learned.
@@ -192,6 +192,7 @@ int train_poems(int argc, char** argv) {
   task.batch = [&](const Noise& noise) { return poems_batch(regulated, others, o, noise); };
   task.held_out = [&](const Gpt<float>& net) { return evaluate(net, held_out); };
   task.title = "GPT on Tang and Song poems";
+  task.end = "\n";
   const auto model = train_characters(program, o.training, characters, task);
   if (!model) return exit_interrupted;
   measure(*model, characters, set, o);

@@ -69,6 +69,7 @@ std::optional<GptModel> train_characters(const char* program, const CharTraining
   curve.write(trainer.history());
   GptModel model{std::make_shared<Gpt<float>>(net), {}, {}};
   for (Token t = 0; t < characters.size(); ++t) model.units.push_back(characters.bytes(t));
+  if (!task.end.empty()) model.metadata[end_of_text_key] = task.end;
   to_file(model, DType::f16).write(o.output);
   std::printf("held out %.4f nats a character (%.3f bits) after %lld steps; training took %.1f s\n", curve.last(),
               curve.last() / std::log(2.0), static_cast<long long>(trainer.steps_done()), trainer.seconds());

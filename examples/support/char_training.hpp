@@ -58,7 +58,11 @@ struct CharTask {
   std::function<CharBatch(const Noise&)> batch = {};       // what a step learns
   std::function<double(const Gpt<float>&)> held_out = {};  // nats a character of what it never saw
   std::string title = "GPT on characters";                 // of the curve
+  std::string end = "";                                    // the character that ends a text; none: texts have no end
 };
+
+/// The key of a model's metadata that names the character that ends a text.
+inline constexpr const char* end_of_text_key = "end";
 
 /// Trains, writes the model in half precision to training.output and says on standard output how good it is; resumes
 /// from training.folder. Nothing comes back when Ctrl-C ended it.

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
 #include <utility>
@@ -56,6 +57,13 @@ Words words_of_characters(const GptModel& model, const std::string& path) {
   w.encode = [characters](std::string_view text) { return characters->encode(text); };
   for (std::size_t u = 0; u < w.texts.size(); ++u) {
     if (w.texts[u] == "\n") w.start = static_cast<Unit>(u);
+  }
+  if (const auto end = model.metadata.find(end_of_text_key); end != model.metadata.end()) {
+    const auto unit = std::find(w.texts.begin(), w.texts.end(), end->second);
+    if (unit == w.texts.end())
+      throw_io(path, std::string("metadata ") + end_of_text_key, "one of the model's characters",
+               quoted(end->second, 40));
+    w.end.push_back(static_cast<Unit>(unit - w.texts.begin()));
   }
   return w;
 }

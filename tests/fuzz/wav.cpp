@@ -12,8 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const Wav wav = parse_wav({data, size}, "fuzz.wav");
     if (static_cast<std::size_t>(wav.samples.size()) > size) std::abort();  // at least a byte a sample
-    const Wav again = parse_wav(encode_wav(wav.samples, wav.rate, {.sample = wav.sample}));
-    if (!same_bytes(again.samples, wav.samples) || again.rate != wav.rate) std::abort();
+    const Wav again = parse_wav(encode_wav(wav.samples, wav.rate, {.sample = wav.sample, .texts = wav.texts}));
+    if (!same_bytes(again.samples, wav.samples) || again.rate != wav.rate || again.texts != wav.texts) std::abort();
   } catch (const io_error&) {}
   return 0;
 }
