@@ -1,12 +1,14 @@
 // Convolution as an implicit matrix product: no im2col matrix, a table of row pointers instead (conv_gather.hpp).
 //
 // The table's rows are the rows of A for the register tile, the weights of a tap are B. The weight adjoint reads the
-// same table by columns: dw[tap] = sum over pixels p of src(tap, p)^T dy(p).
+// same table by columns: dw[tap] = sum over pixels p of src(tap, p)^T dy(p). From one to four channels a picture with its
+// padding is the matrix itself (conv_few.hpp); to one to four, lanes run over the input's (conv_narrow.hpp).
 //
 // Every output number is one chain, bias first, then taps and channels in rising order: its bits depend on nothing
 // else.
 #pragma once
 
+#include <tessera/kernel/conv_few.hpp>
 #include <tessera/kernel/conv_gather.hpp>
 #include <tessera/kernel/conv_narrow.hpp>
 #include <tessera/kernel/conv_tiles.hpp>
@@ -94,6 +96,7 @@ void conv_direct_weights(const ConvShape& s, const T* w, T* packed) {
 /// y = conv(x) from packed weights; of what is added one bias for all pictures, relu and gate.
 template <class T>
 void conv_direct(const ConvShape& s, const T* x, const T* packed, const ConvAddends<T>& add, T* y) {
+  if (detail::conv_few(s)) return detail::conv_few_forward(s, x, packed, add, y);
   Scratch<detail::Tap> tap(s.taps());
   detail::forward_taps(s, tap.data());
   const Index step = conv_direct_packed<T>(s) / s.groups;
@@ -175,6 +178,7 @@ void conv_input_adjoint_direct(const ConvShape& s, const T* dy, const T* w, cons
 template <class T>
 void conv_weight_adjoint_direct(const ConvShape& s, const T* x, const T* dy, T* dw) {
   if (detail::narrow<T>(s.group_in(), s.group_out())) return conv_weight_adjoint_narrow(s, x, dy, dw);
+  if (detail::conv_few_adjoint<T>(s)) return detail::conv_few_weight_adjoint(s, x, dy, dw);
   constexpr Index N = tile_cols<T>;
   const Index ci = s.group_in(), co = s.group_out(), panels = (co + N - 1) / N, taps = s.taps();
   const bool copy = ci < tile_rows;  // a tile of rows must fit into a column
