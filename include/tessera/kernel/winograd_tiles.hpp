@@ -77,18 +77,29 @@ class PixelPacks {
   const T* copied_[Count];
 };
 
-/// V[point][t] = B^T x B for the tiles first, first + 1, ..., first + count - 1.
+/// Where the pixels of a tile of the input begin; `zeros` outside the picture.
+template <class W, class T>
+void winograd_pixels(const Tiling& g, const T* x, Index tile, const T* zeros, const T* (&pixel)[W::T * W::T]) {
+  constexpr int N = W::T;
+  const auto at = g.place(tile, W::Side);
+  for (int i = 0; i < N * N; ++i) {
+    const Index iy = (at.y + i / N) * g.in_step - g.pad_top, ix = (at.x + i % N) * g.in_step - g.pad_left;
+    const bool inside = iy >= 0 && iy < g.height && ix >= 0 && ix < g.width;
+    pixel[i] = inside ? x + ((at.picture * g.height + iy) * g.width + ix) * g.in_pixel : zeros;
+  }
+}
+
+/// V[point][t] = B^T x B for the tiles first, first + 1, ..., first + count - 1. While a tile is transformed, the pixels
+/// that the next one has for itself are fetched: activations that a backward pass reads again lie in memory.
 template <class W, class T>
 void winograd_input(const Tiling& g, const T* x, Index first, Index count, const Rows& rows, const T* zeros, T* v) {
   constexpr int N = W::T;
+  const T* pixels[2][N * N];
+  if (count > 0) winograd_pixels<W>(g, x, first, zeros, pixels[0]);
   for (Index t = 0; t < count; ++t) {
-    const auto at = g.place(first + t, W::Side);
-    const T* pixel[N * N];
-    for (int i = 0; i < N * N; ++i) {
-      const Index iy = (at.y + i / N) * g.in_step - g.pad_top, ix = (at.x + i % N) * g.in_step - g.pad_left;
-      const bool inside = iy >= 0 && iy < g.height && ix >= 0 && ix < g.width;
-      pixel[i] = inside ? x + ((at.picture * g.height + iy) * g.width + ix) * g.in_pixel : zeros;
-    }
+    const auto& pixel = pixels[t % 2];
+    auto& next = pixels[1 - t % 2];
+    winograd_pixels<W>(g, x, first + (t + 1 < count ? t + 1 : t), zeros, next);
     for (Index c = 0; c < g.in; c += lanes_of<T>) {
       const PixelPacks<N * N, T> x_at(pixel, c, g.in - c);
       T* to = v + t * rows.pitch + c;
@@ -97,7 +108,10 @@ void winograd_input(const Tiling& g, const T* x, Index first, Index count, const
       for (int column = 0; column < N; ++column) {
         Pack<T> d[N];
 #pragma GCC unroll 8
-        for (int row = 0; row < N; ++row) d[row] = x_at[row * N + column];
+        for (int row = 0; row < N; ++row) {
+          d[row] = x_at[row * N + column];
+          if (column >= N - W::Side) __builtin_prefetch(next[row * N + column] + c);
+        }
         W::input(d, 1, half + column, N);
       }
 #pragma GCC unroll 1
