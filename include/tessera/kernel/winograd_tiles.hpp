@@ -89,8 +89,8 @@ void winograd_pixels(const Tiling& g, const T* x, Index tile, const T* zeros, co
   }
 }
 
-/// V[point][t] = B^T x B for the tiles first, first + 1, ..., first + count - 1. While a tile is transformed, the pixels
-/// that the next one has for itself are fetched: activations that a backward pass reads again lie in memory.
+/// V[point][t] = B^T x B for the tiles first, first + 1, ..., first + count - 1. While a tile is transformed, the
+/// pixels that the next one has for itself are fetched: activations that a backward pass reads again lie in memory.
 template <class W, class T>
 void winograd_input(const Tiling& g, const T* x, Index first, Index count, const Rows& rows, const T* zeros, T* v) {
   constexpr int N = W::T;
@@ -189,19 +189,29 @@ void winograd_output(const Tiling& g, const T* p, const Rows& rows, Index first,
   }
 }
 
+/// Where the outputs of a tile begin in dy; `zeros` beyond the picture.
+template <class W, class T>
+void winograd_outputs(const Tiling& g, const T* dy, Index tile, const T* zeros, const T* (&pixel)[W::Side * W::Side]) {
+  constexpr int M = W::Side;
+  const auto at = g.place(tile, M);
+  for (int i = 0; i < M * M; ++i) {
+    const Index oy = at.y + i / M, ox = at.x + i % M;
+    const bool inside = oy < g.out_height && ox < g.out_width;
+    pixel[i] = inside ? dy + at.picture * g.out_picture + oy * g.out_row + ox * g.out_pixel : zeros;
+  }
+}
+
 /// P = A dy A^T, the transpose of the output transform; outputs beyond the picture count as zero.
 template <class W, class T>
 void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index count, const Rows& rows, const T* zeros,
                              T* p) {
   constexpr int N = W::T, M = W::Side;
+  const T* pixels[2][M * M];
+  if (count > 0) winograd_outputs<W>(g, dy, first, zeros, pixels[0]);
   for (Index t = 0; t < count; ++t) {
-    const auto at = g.place(first + t, M);
-    const T* pixel[M * M];
-    for (int i = 0; i < M * M; ++i) {
-      const Index oy = at.y + i / M, ox = at.x + i % M;
-      const bool inside = oy < g.out_height && ox < g.out_width;
-      pixel[i] = inside ? dy + at.picture * g.out_picture + oy * g.out_row + ox * g.out_pixel : zeros;
-    }
+    const auto& pixel = pixels[t % 2];
+    auto& next = pixels[1 - t % 2];
+    winograd_outputs<W>(g, dy, first + (t + 1 < count ? t + 1 : t), zeros, next);
     for (Index c = 0; c < round_up(g.out, tile_cols<T>); c += lanes_of<T>) {
       const Index left = g.out - c;
       T* to = p + t * rows.pitch + c;
@@ -215,7 +225,10 @@ void winograd_output_adjoint(const Tiling& g, const T* dy, Index first, Index co
       for (int column = 0; column < M; ++column) {
         Pack<T> d[M];
 #pragma GCC unroll 4
-        for (int row = 0; row < M; ++row) d[row] = dy_at[row * M + column];
+        for (int row = 0; row < M; ++row) {
+          d[row] = dy_at[row * M + column];
+          __builtin_prefetch(next[row * M + column] + c);
+        }
         W::output_adjoint(d, 1, half + column, M);
       }
 #pragma GCC unroll 1
