@@ -82,10 +82,19 @@ template <class W, class T>
 void winograd_pixels(const Tiling& g, const T* x, Index tile, const T* zeros, const T* (&pixel)[W::T * W::T]) {
   constexpr int N = W::T;
   const auto at = g.place(tile, W::Side);
-  for (int i = 0; i < N * N; ++i) {
-    const Index iy = (at.y + i / N) * g.in_step - g.pad_top, ix = (at.x + i % N) * g.in_step - g.pad_left;
-    const bool inside = iy >= 0 && iy < g.height && ix >= 0 && ix < g.width;
-    pixel[i] = inside ? x + ((at.picture * g.height + iy) * g.width + ix) * g.in_pixel : zeros;
+  const Index iy = at.y * g.in_step - g.pad_top, ix = at.x * g.in_step - g.pad_left, last = (N - 1) * g.in_step;
+  const Index place = ((at.picture * g.height + iy) * g.width + ix) * g.in_pixel;
+  const Index column_step = g.in_step * g.in_pixel, row_step = g.width * column_step;
+  const bool within = iy >= 0 && iy + last < g.height && ix >= 0 && ix + last < g.width;
+#pragma GCC unroll 1
+  for (int row = 0; row < N; ++row) {
+    const bool row_within = iy + row * g.in_step >= 0 && iy + row * g.in_step < g.height;
+#pragma GCC unroll 6
+    for (int column = 0; column < N; ++column) {
+      const Index across = ix + column * g.in_step;
+      const bool inside = within || (row_within && across >= 0 && across < g.width);
+      pixel[row * N + column] = inside ? x + (place + row * row_step + column * column_step) : zeros;
+    }
   }
 }
 
@@ -194,10 +203,12 @@ template <class W, class T>
 void winograd_outputs(const Tiling& g, const T* dy, Index tile, const T* zeros, const T* (&pixel)[W::Side * W::Side]) {
   constexpr int M = W::Side;
   const auto at = g.place(tile, M);
-  for (int i = 0; i < M * M; ++i) {
-    const Index oy = at.y + i / M, ox = at.x + i % M;
-    const bool inside = oy < g.out_height && ox < g.out_width;
-    pixel[i] = inside ? dy + at.picture * g.out_picture + oy * g.out_row + ox * g.out_pixel : zeros;
+  const T* const corner = dy + g.offset(at);
+  for (int row = 0; row < M; ++row) {
+    for (int column = 0; column < M; ++column) {
+      const bool inside = at.y + row < g.out_height && at.x + column < g.out_width;
+      pixel[row * M + column] = inside ? corner + (row * g.out_row + column * g.out_pixel) : zeros;
+    }
   }
 }
 
